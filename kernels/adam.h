@@ -1,0 +1,45 @@
+#pragma once
+
+#include <span>
+
+#include "tensor/tensor.h"
+
+/// Adam (Kingma & Ba 2015), one pass over all parameters.
+///
+///     m += (1 - beta1) * (g - m)        v += (1 - beta2) * (g*g - v)
+///     keras:    w -= lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
+///     pytorch:  w -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+///
+/// The two differ in where epsilon stands: Keras adds it to the uncorrected root. t counts from 1.
+namespace ember {
+
+enum class AdamEpsilon { keras, pytorch };
+
+struct AdamOptions {
+  float learning_rate = 1e-3f;
+  float beta1 = 0.9f;
+  float beta2 = 0.999f;
+  float epsilon = 1e-7f;
+  AdamEpsilon form = AdamEpsilon::keras;
+};
+
+/// One parameter and what belongs to it; four tensors of one shape.
+struct AdamSlot {
+  Tensor value;
+  Tensor gradient;
+  Tensor m;
+  Tensor v;
+};
+
+/// Update number `step` (from 1) of all slots.
+void adam(std::span<AdamSlot> slots, const AdamOptions& options, int64_t step);
+
+namespace cpu {
+void adam(std::span<AdamSlot> slots, const AdamOptions& options, int64_t step);
+}  // namespace cpu
+
+namespace cuda {
+void adam(std::span<AdamSlot> slots, const AdamOptions& options, int64_t step);
+}  // namespace cuda
+
+}  // namespace ember

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "kernels/batch_norm.h"
+#include "kernels/pending.h"
+#include "kernels/window.h"
+#include "tensor/tensor.h"
+
+/// Two-dimensional convolution (cross-correlation, as in every deep learning framework).
+///
+///     y[n, oh, ow, o] = bias[o] + sum over (kh, kw, i) of
+///                       x[n, oh*stride_h + kh - top, ow*stride_w + kw - left, i] * weight[o, kh,
+///                       kw, i]
+///
+/// x (N, H, W, I), weight (O, KH, KW, I), bias (O) or empty, y (N, OH, OW, O); x outside the image
+/// is 0, after its pending transform, not before. Backward needs x, weight and the gradient; never
+/// y, unless the gradient is pending on it. A 1x1 convolution with stride 1 is the matrix product
+/// of (N*H*W, I) with the weights.
+namespace ember {
+
+/// The shape of y. Throws when channels differ or the image is smaller than the kernel.
+Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Window& window);
+
+/// y = conv(pending(x), weight) + bias. With `moments`, also the mean and biased variance of each
+/// channel of y.
+void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
+
+/// dx = gradient of the *transformed* input, from dy = pending(dz); added to dx's content when
+/// `accumulate`.
+void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                  const Window& window, bool accumulate, Tensor& dx);
+
+/// dweight (and dbias, unless it is empty) from the transformed input and dy = dz_pending(dz).
+/// Overwrites both.
+void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                  const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
+                  Tensor& dbias);
+
+namespace cpu {
+void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
+void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                  const Window& window, bool accumulate, Tensor& dx);
+void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                  const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
+                  Tensor& dbias);
+}  // namespace cpu
+
+namespace cuda {
+void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
+void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                  const Window& window, bool accumulate, Tensor& dx);
+void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                  const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
+                  Tensor& dbias);
+}  // namespace cuda
+
+}  // namespace ember

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "kernels/batch_norm.h"
+#include "kernels/pending.h"
+#include "kernels/window.h"
+#include "tensor/tensor.h"
+
+/// Depthwise convolution: every channel has a kernel of its own.
+///
+///     y[n, oh, ow, c] = sum over (kh, kw) of
+///                       x[n, oh*stride_h + kh - top, ow*stride_w + kw - left, c] * weight[kh, kw,
+///                       c]
+///
+/// x (N, H, W, C), weight (KH, KW, C), y (N, OH, OW, C); x outside the image is 0, after its
+/// pending transform. Backward needs x, weight and the gradient. 9 multiplications an output: bound
+/// by memory, not arithmetic.
+namespace ember {
+
+/// The shape of y. Throws when channels differ or the image is smaller than the kernel.
+Shape depthwise_conv2d_output_shape(const Shape& x, const Shape& weight, const Window& window);
+
+/// y = conv(pending(x), weight). With `moments`, also the mean and biased variance of each channel
+/// of y.
+void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                              const Window& window, Tensor& y, Moments* moments);
+
+/// dx = gradient of the transformed input, from dy = pending(dz). Overwrites dx.
+void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                            const Window& window, Tensor& dx);
+
+/// dweight from the transformed input and dy = dz_pending(dz). Overwrites it.
+void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                            const PendingGradient& dz_pending, const Window& window,
+                            Tensor& dweight);
+
+namespace cpu {
+void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                              const Window& window, Tensor& y, Moments* moments);
+void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                            const Window& window, Tensor& dx);
+void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                            const PendingGradient& dz_pending, const Window& window,
+                            Tensor& dweight);
+}  // namespace cpu
+
+namespace cuda {
+void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                              const Window& window, Tensor& y, Moments* moments);
+void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                            const Window& window, Tensor& dx);
+void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                            const PendingGradient& dz_pending, const Window& window,
+                            Tensor& dweight);
+}  // namespace cuda
+
+}  // namespace ember

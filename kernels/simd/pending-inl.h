@@ -1,0 +1,130 @@
+// Pending transforms on blocks of rows. Included once for each SIMD target (see Highway's README on
+// foreach_target).
+#if defined(EMBER_KERNELS_SIMD_PENDING_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef EMBER_KERNELS_SIMD_PENDING_INL_H_
+#undef EMBER_KERNELS_SIMD_PENDING_INL_H_
+#else
+#define EMBER_KERNELS_SIMD_PENDING_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "kernels/pending.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ember::cpu::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Calls `body(offset, count)` for each vector of a row of `channels`; count is below Lanes(d) in
+/// the last one only.
+template <class D, class Body>
+HWY_INLINE void for_each_vector(D d, int64_t channels, const Body& body) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) body(c, static_cast<size_t>(lanes));
+  if (c < channels) body(c, static_cast<size_t>(channels - c));
+}
+
+/// The first `count` floats at `from`, any alignment, nothing read beyond them; the remaining lanes
+/// are 0.
+template <class D>
+HWY_INLINE hn::Vec<D> load_n(D d, const float* from, size_t count) {
+  if (count == hn::Lanes(d)) return hn::LoadU(d, from);
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::MaskedLoad(hn::FirstN(d, count), d, from);
+#else  // there MaskedLoad reads the whole vector
+  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
+  std::copy_n(from, count, lanes);
+  return hn::Load(d, lanes);
+#endif
+}
+
+template <class D>
+HWY_INLINE void store_n(hn::Vec<D> v, D d, float* to, size_t count) {
+  if (count == hn::Lanes(d)) {
+    hn::StoreU(v, d, to);
+  } else {
+    hn::BlendedStore(v, hn::FirstN(d, count), d, to);
+  }
+}
+
+/// scale * raw + shift, before the clip.
+template <class D>
+HWY_INLINE hn::Vec<D> pending_affine(D d, const Pending& pending, hn::Vec<D> raw, int64_t c,
+                                     size_t count) {
+  if (!pending.has_affine()) return raw;
+  return hn::MulAdd(load_n(d, pending.scale + c, count), raw, load_n(d, pending.shift + c, count));
+}
+
+/// z for channels [c, c + count).
+template <class D>
+HWY_INLINE hn::Vec<D> pending_forward(D d, const Pending& pending, hn::Vec<D> raw, int64_t c,
+                                      size_t count) {
+  const auto u = pending_affine(d, pending, raw, c, count);
+  return hn::Min(hn::Max(u, hn::Set(d, pending.lower)), hn::Set(d, pending.upper));
+}
+
+/// dz where the forward clip let its argument pass, 0 elsewhere.
+template <class D>
+HWY_INLINE hn::Vec<D> pending_du(D d, const Pending& forward, hn::Vec<D> dz, hn::Vec<D> raw,
+                                 int64_t c, size_t count) {
+  if (!forward.has_clip()) return dz;
+  const auto u = pending_affine(d, forward, raw, c, count);
+  const auto passes =
+      hn::And(hn::Lt(hn::Set(d, forward.lower), u), hn::Lt(u, hn::Set(d, forward.upper)));
+  return hn::IfThenElseZero(passes, dz);
+}
+
+/// dL/draw for channels [c, c + count).
+template <class D>
+HWY_INLINE hn::Vec<D> pending_backward(D d, const PendingGradient& pending, hn::Vec<D> dz,
+                                       hn::Vec<D> raw, int64_t c, size_t count) {
+  auto gradient = pending_du(d, pending.forward, dz, raw, c, count);
+  if (pending.a != nullptr) gradient = hn::Mul(load_n(d, pending.a + c, count), gradient);
+  if (pending.b != nullptr) {
+    const auto statistics =
+        hn::MulAdd(load_n(d, pending.b + c, count), raw, load_n(d, pending.c + c, count));
+    gradient = hn::Add(gradient, statistics);
+  }
+  return gradient;
+}
+
+/// out = pending(raw) for `rows` rows of `channels` floats; `out_stride` floats from row to row of
+/// `out`.
+inline void apply_pending(const float* raw, int64_t rows, int64_t channels, const Pending& pending,
+                          float* out, int64_t out_stride) {
+  const hn::ScalableTag<float> d;
+  for (int64_t row = 0; row < rows; ++row) {
+    for_each_vector(d, channels, [&](int64_t c, size_t count) {
+      const auto v = load_n(d, raw + row * channels + c, count);
+      store_n(pending_forward(d, pending, v, c, count), d, out + row * out_stride + c, count);
+    });
+  }
+}
+
+/// out = pending(dz) for rows [first_row, first_row + rows) of a gradient; `dz` and `pending.raw`
+/// start at row 0.
+inline void apply_pending_gradient(const float* dz, int64_t first_row, int64_t rows,
+                                   int64_t channels, const PendingGradient& pending, float* out,
+                                   int64_t out_stride) {
+  const hn::ScalableTag<float> d;
+  const float* raw = pending.identity() ? dz : pending.raw;
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t offset = (first_row + row) * channels;
+    for_each_vector(d, channels, [&](int64_t c, size_t count) {
+      auto v = load_n(d, dz + offset + c, count);
+      if (!pending.identity()) {
+        v = pending_backward(d, pending, v, load_n(d, raw + offset + c, count), c, count);
+      }
+      store_n(v, d, out + row * out_stride + c, count);
+    });
+  }
+}
+
+}  // namespace ember::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // toggle

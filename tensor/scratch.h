@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+namespace ember {
+
+/// What a kernel needs for the length of one call. Each purpose has its own buffer, so that nested
+/// kernels can hold several at once.
+enum class Scratch {
+  input_block,
+  output_block,
+  packed_weights,
+  gradient_block,
+  partial_sums,
+  count_
+};
+
+/// At least `count` floats, 64-byte aligned, owned by the calling thread and kept for its next call
+/// (the buffer only grows, so a steady training step allocates nothing). Not initialised; valid
+/// until this thread asks again for the same purpose.
+float* scratch(Scratch purpose, int64_t count);
+
+}  // namespace ember

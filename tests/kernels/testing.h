@@ -1,0 +1,76 @@
+#pragma once
+
+#include <doctest/doctest.h>
+#include <hwy/targets.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "tensor/parallel.h"
+#include "tensor/random.h"
+#include "tensor/tensor.h"
+
+/// What the operation tests share: inputs, poisoned outputs, comparisons, and a run on every SIMD
+/// target.
+namespace ember {
+
+/// Runs `body` once for each SIMD target of this machine (SSE4, AVX2, AVX-512, ...).
+template <typename Body>
+void for_each_target(const Body& body) {
+  for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
+    const int64_t target = targets & -targets;
+    if ((target & HWY_TARGETS) == 0) continue;
+    INFO("SIMD target " << hwy::TargetName(target));
+    hwy::SetSupportedTargetsForTest(target);
+    body();
+    hwy::SetSupportedTargetsForTest(0);
+  }
+}
+
+/// Whole numbers in [low, high]: sums and products of them are exact in float32 while they stay
+/// below 2^24.
+inline Tensor random_integers(Shape shape, int low, int high, uint64_t seed) {
+  const Philox generator(seed, Purpose::weights, 0);
+  Tensor tensor(shape);
+  for (int64_t i = 0; i < tensor.size(); ++i) {
+    const uint32_t span = static_cast<uint32_t>(high - low + 1);
+    tensor.data()[i] =
+        static_cast<float>(low + static_cast<int>(generator.bits(static_cast<uint64_t>(i)) % span));
+  }
+  return tensor;
+}
+
+/// Uniform in [low, high).
+inline Tensor random_uniform(Shape shape, float low, float high, uint64_t seed) {
+  const Philox generator(seed, Purpose::weights, 1);
+  Tensor tensor(shape);
+  for (int64_t i = 0; i < tensor.size(); ++i) {
+    tensor.data()[i] = low + (high - low) * generator.uniform(static_cast<uint64_t>(i));
+  }
+  return tensor;
+}
+
+/// NaN everywhere, so that an element an operation forgets to write fails the test.
+inline Tensor poisoned(Shape shape) {
+  return Tensor::filled(shape, std::numeric_limits<float>::quiet_NaN());
+}
+
+/// |a - b| / |b| in the 2-norm, computed in double; infinite when anything is NaN.
+inline double relative_l2(std::span<const float> a, std::span<const double> b) {
+  double error = 0;
+  double norm = 0;
+  for (size_t i = 0; i < b.size(); ++i) {
+    error += (a[i] - b[i]) * (a[i] - b[i]);
+    norm += b[i] * b[i];
+  }
+  const double result = norm > 0 ? std::sqrt(error / norm) : std::sqrt(error);
+  return std::isnan(result) ? std::numeric_limits<double>::infinity() : result;
+}
+
+inline std::vector<double> to_double(const Tensor& tensor) {
+  return {tensor.values().begin(), tensor.values().end()};
+}
+
+}  // namespace ember
