@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace ember {
+
+/// What one epoch of training came to. Losses are mean cross-entropies in nats; loss and accuracy
+/// of training are means over the epoch's batches as the weights changed (with dropout and
+/// augmentation), those of validation are taken after the last batch.
+struct EpochResult {
+  std::string stage;  ///< what trained: "baseline", "frozen", "finetune"
+  int epoch = 0;      ///< within the stage, from 1
+  double loss = 0;
+  double accuracy = 0;
+  double val_loss = 0;
+  double val_accuracy = 0;
+  double learning_rate = 0;
+  double seconds = 0;      ///< the whole epoch with its validation
+  double ms_per_step = 0;  ///< mean time of a training step, waiting for data included
+};
+
+/// The epochs of all stages, in order.
+using History = std::vector<EpochResult>;
+
+}  // namespace ember

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensor/shape.h"
+
+namespace ember {
+
+/// One layer of a model, as the layer table shows it.
+struct LayerRow {
+  std::string name;                 ///< "block_1_expand"
+  std::string type;                 ///< "Conv2D"
+  Shape output_shape;               ///< of one sample: (H, W, C) or (C)
+  int64_t params = 0;               ///< elements of all its variables, moving statistics included
+  int64_t trainable_params = 0;     ///< of these, the ones that the optimizer changes
+  int64_t macs = 0;                 ///< multiply-adds of one sample's forward pass
+  std::vector<std::string> inputs;  ///< names of the layers it reads; none for the input layer
+};
+
+}  // namespace ember
