@@ -19,8 +19,6 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import cv2
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""cv2.resize (bilinear, uint8) of real photos to 128x128 and of small pictures between odd sizes."""
+"""cv2.resize (bilinear, uint8) of photos to 128x128 and of small pictures between odd sizes."""
 
 import argparse
 from pathlib import Path
