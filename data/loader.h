@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "data/scaling.h"
+#include "tensor/tensor.h"
+
+namespace ember {
+
+struct Batch {
+  Tensor images;              ///< (n, side, side, 3), scaled
+  LabelTensor labels;         ///< (n)
+  std::vector<int64_t> rows;  ///< positions in the data set's rows, n of them
+};
+
+struct LoaderOptions {
+  int64_t batch_size = 32;
+  bool shuffle = true;  ///< a new order each epoch
+  std::optional<AugmentationRanges>
+      augmentation;  ///< afresh each epoch; absent: images as they are
+  Scale scale = Scale::unit;
+  uint64_t seed = 1;  ///< of the order and the augmentation
+};
+
+/// Serves some rows of a data set in batches, epoch by epoch. A thread of its own prepares the next
+/// batches while the caller works on one. Each row is served once an epoch; the last batch may be
+/// short. What a batch holds depends on (seed, epoch, row) alone, not on timing or batch size.
+/// Allocates everything at the start.
+class Loader {
+ public:
+  /// `dataset` must outlive the loader; `rows` are positions in its rows.
+  Loader(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  int64_t row_count() const;
+  int64_t batch_count() const;  ///< batches in an epoch
+
+  /// Begins epoch `epoch`, and leaves an unfinished one.
+  void start_epoch(uint64_t epoch);
+
+  /// The next batch, null at the epoch's end. It stays valid until the next call of next() or
+  /// start_epoch(). Throws what went wrong in the preparing thread.
+  const Batch* next();
+
+ private:
+  class Worker;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace ember
