@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/pending.h"
 
@@ -26,6 +27,21 @@ HWY_INLINE void for_each_vector(D d, int64_t channels, const Body& body) {
   int64_t c = 0;
   for (; c + lanes <= channels; c += lanes) body(c, static_cast<size_t>(lanes));
   if (c < channels) body(c, static_cast<size_t>(channels - c));
+}
+
+/// The same in groups of `kVectors` vectors while they are full, then one by one: calls
+/// `body(vectors, offset, count)`, where `vectors` is std::integral_constant kVectors or 1 and
+/// `count` is as above.
+template <int kVectors, class D, class Body>
+HWY_INLINE void for_each_vector_group(D d, int64_t channels, const Body& body) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t c = 0;
+  for (; c + kVectors * lanes <= channels; c += kVectors * lanes) {
+    body(std::integral_constant<int, kVectors>(), c, static_cast<size_t>(lanes));
+  }
+  for (; c < channels; c += lanes) {
+    body(std::integral_constant<int, 1>(), c, static_cast<size_t>(std::min(lanes, channels - c)));
+  }
 }
 
 /// The first `count` floats at `from`, any alignment, nothing read beyond them; the remaining lanes
