@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 
 #include "tensor/error.h"
@@ -19,7 +20,9 @@ class Shape {
   static constexpr int kMaxRank = 4;
 
   Shape() = default;
-  Shape(std::initializer_list<int64_t> dims) {
+  Shape(std::initializer_list<int64_t> dims)
+      : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
+  explicit Shape(std::span<const int64_t> dims) {
     EMBER_REQUIRE(dims.size() <= kMaxRank, "a shape has at most {} dimensions", kMaxRank);
     for (int64_t dim : dims) {
       EMBER_REQUIRE(dim >= 0, "a dimension cannot be {}", dim);

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+namespace ember {
+
+/// A file that appears under its name only when it is complete. It is written to a temporary file
+/// in the same folder; `commit` flushes that to the disk and renames it. Without a commit nothing
+/// stays behind, and what stood under the name before is untouched.
+///
+/// Errors name the file: Error(cannot_create) when it cannot be made, Error(io) when a write fails,
+/// for instance on a full disk.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int descriptor_;
+};
+
+}  // namespace ember
