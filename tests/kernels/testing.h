@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -67,6 +68,12 @@ inline double relative_l2(std::span<const float> a, std::span<const double> b) {
   }
   const double result = norm > 0 ? std::sqrt(error / norm) : std::sqrt(error);
   return std::isnan(result) ? std::numeric_limits<double>::infinity() : result;
+}
+
+/// The same shape and the same bytes, so that NaN equals itself and -0 differs from 0.
+inline bool equal_bytes(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() &&
+         std::memcmp(a.data(), b.data(), static_cast<size_t>(a.size()) * sizeof(float)) == 0;
 }
 
 inline std::vector<double> to_double(const Tensor& tensor) {

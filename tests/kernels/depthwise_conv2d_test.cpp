@@ -1,0 +1,272 @@
+#include "kernels/depthwise_conv2d.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/kernels/testing.h"
+
+namespace ember {
+namespace {
+
+struct Case {
+  Shape x;
+  Shape weight;
+  Window window;
+
+  Shape y() const { return depthwise_conv2d_output_shape(x, weight, window); }
+};
+
+/// 3x3 kernels as MobileNetV2 has them, other kernels, strides and paddings, borders that reach
+/// further than the image, and images of which a stride leaves pixels untouched.
+std::vector<Case> cases() {
+  const Padding one = Padding::all(1);
+  std::vector<Case> all;
+  for (int64_t channels : {1, 3, 16, 19, 67}) {
+    const Shape weight{3, 3, channels};
+    all.push_back({{2, 5, 6, channels}, weight, {1, 1, one}});
+    all.push_back({{2, 6, 6, channels}, weight, {2, 2, {0, 1, 0, 1}}});
+    all.push_back({{1, 7, 5, channels}, weight, {2, 2, one}});
+    all.push_back({{2, 1, 1, channels}, weight, {1, 1, one}});
+  }
+  all.push_back({{1, 2, 3, 5}, {3, 3, 5}, {1, 1, {2, 2, 3, 4}}});
+  all.push_back({{1, 4, 4, 5}, {3, 3, 5}, {1, 1, {}}});
+  all.push_back({{1, 9, 8, 5}, {3, 3, 5}, {3, 3, {0, 0, 1, 0}}});
+  all.push_back({{1, 9, 11, 5}, {3, 3, 5}, {4, 5, {}}});
+  all.push_back({{2, 6, 7, 4}, {1, 1, 4}, {1, 1, {}}});
+  all.push_back({{2, 6, 7, 4}, {1, 1, 4}, {2, 3, {0, 1, 2, 0}}});
+  all.push_back({{1, 6, 9, 4}, {2, 4, 4}, {1, 2, {1, 0, 3, 2}}});
+  all.push_back({{1, 8, 7, 18}, {5, 5, 18}, {2, 2, Padding::all(2)}});
+  all.push_back({{1, 10, 9, 3}, {9, 7, 3}, {1, 1, {4, 4, 3, 3}}});  // more taps than a batch
+  all.push_back({{5, 20, 33, 40}, {3, 3, 40}, {1, 1, one}});        // several bands of rows
+  all.push_back({{7, 24, 34, 40}, {3, 3, 40}, {2, 2, {0, 1, 0, 1}}});
+  return all;
+}
+
+/// Calls `visit(x index, weight index, y index)` for every product in the convolution's sums.
+template <typename Visit>
+void for_each_product(const Case& c, const Visit& visit) {
+  const Shape y = c.y();
+  const int64_t channels = c.x[3];
+  for (int64_t n = 0; n < y[0]; ++n) {
+    for (int64_t oh = 0; oh < y[1]; ++oh) {
+      for (int64_t ow = 0; ow < y[2]; ++ow) {
+        for (int64_t kh = 0; kh < c.weight[0]; ++kh) {
+          for (int64_t kw = 0; kw < c.weight[1]; ++kw) {
+            const int64_t h = oh * c.window.stride_h + kh - c.window.padding.top;
+            const int64_t w = ow * c.window.stride_w + kw - c.window.padding.left;
+            if (h < 0 || h >= c.x[1] || w < 0 || w >= c.x[2]) continue;
+            for (int64_t k = 0; k < channels; ++k) {
+              visit(static_cast<size_t>(((n * c.x[1] + h) * c.x[2] + w) * channels + k),
+                    static_cast<size_t>((kh * c.weight[1] + kw) * channels + k),
+                    static_cast<size_t>(((n * y[1] + oh) * y[2] + ow) * channels + k));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+std::vector<double> reference_forward(const Case& c, const std::vector<double>& x,
+                                      const std::vector<double>& weight) {
+  std::vector<double> y(static_cast<size_t>(c.y().size()));
+  for_each_product(c, [&](size_t i, size_t w, size_t o) { y[o] += x[i] * weight[w]; });
+  return y;
+}
+
+std::vector<double> reference_dgrad(const Case& c, const std::vector<double>& weight,
+                                    const std::vector<double>& dy) {
+  std::vector<double> dx(static_cast<size_t>(c.x.size()));
+  for_each_product(c, [&](size_t i, size_t w, size_t o) { dx[i] += dy[o] * weight[w]; });
+  return dx;
+}
+
+std::vector<double> reference_wgrad(const Case& c, const std::vector<double>& x,
+                                    const std::vector<double>& dy) {
+  std::vector<double> dweight(static_cast<size_t>(c.weight.size()));
+  for_each_product(c, [&](size_t i, size_t w, size_t o) { dweight[w] += dy[o] * x[i]; });
+  return dweight;
+}
+
+/// An input with its pending transform, whole-numbered, and what the transform makes of it.
+struct Input {
+  Tensor raw, scale, shift, value;
+  Pending pending;
+
+  Input(const Shape& shape, uint64_t seed)
+      : raw(random_integers(shape, -5, 5, seed)),
+        scale(random_integers({shape[-1]}, -2, 2, seed + 1)),
+        shift(random_integers({shape[-1]}, 1, 4, seed + 2)),  // so that 0 is not a fixed point
+        value(poisoned(shape)),
+        pending{scale.data(), shift.data(), 0.0f, 6.0f} {
+    materialize(raw, pending, value);
+  }
+};
+
+/// A gradient pending on BatchNorm with batch statistics behind a clip.
+struct Gradient {
+  Tensor dz, a, b, c, value;
+  Input forward;
+  PendingGradient pending;
+
+  Gradient(const Shape& shape, uint64_t seed)
+      : dz(random_integers(shape, -3, 3, seed)),
+        a(random_integers({shape[-1]}, -2, 2, seed + 1)),
+        b(random_integers({shape[-1]}, -1, 1, seed + 2)),
+        c(random_integers({shape[-1]}, 1, 2, seed + 3)),
+        value(poisoned(shape)),
+        forward(shape, seed + 4),
+        pending{forward.raw.data(), forward.pending, a.data(), b.data(), c.data()} {
+    materialize_gradient(dz, pending, value);
+  }
+};
+
+void require_equal(const Tensor& actual, const std::vector<double>& expected) {
+  REQUIRE(actual.size() == static_cast<int64_t>(expected.size()));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(i);
+    REQUIRE(static_cast<double>(actual.values()[i]) == expected[i]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "depthwise_conv2d and its gradients are exact on whole numbers, with or without pending") {
+  for (const Case& c : cases()) {
+    CAPTURE(to_string(c.x));
+    CAPTURE(to_string(c.weight));
+    const Input x(c.x, 1);
+    const Tensor weight = random_integers(c.weight, -4, 4, 2);
+    const Gradient dy(c.y(), 3);
+    const auto y_reference = reference_forward(c, to_double(x.value), to_double(weight));
+    const auto dx_reference = reference_dgrad(c, to_double(weight), to_double(dy.value));
+    const auto dweight_reference = reference_wgrad(c, to_double(x.value), to_double(dy.value));
+    for_each_target([&] {
+      for (bool pending : {false, true}) {
+        const Tensor& x_given = pending ? x.raw : x.value;
+        const Tensor& dy_given = pending ? dy.dz : dy.value;
+        const Pending x_pending = pending ? x.pending : Pending{};
+        const PendingGradient dy_pending = pending ? dy.pending : PendingGradient{};
+        Tensor y = poisoned(c.y());
+        depthwise_conv2d_forward(x_given, x_pending, weight, c.window, y, nullptr);
+        require_equal(y, y_reference);
+        Tensor dx = poisoned(c.x);
+        depthwise_conv2d_dgrad(dy_given, dy_pending, weight, c.window, dx);
+        require_equal(dx, dx_reference);
+        Tensor dweight = poisoned(c.weight);
+        depthwise_conv2d_wgrad(x_given, x_pending, dy_given, dy_pending, c.window, dweight);
+        require_equal(dweight, dweight_reference);
+      }
+    });
+  }
+}
+
+TEST_CASE("depthwise_conv2d's gradients are those of central differences") {
+  const Case c{{1, 5, 4, 3}, {3, 3, 3}, {2, 1, {0, 1, 1, 1}}};
+  const Tensor x = random_uniform(c.x, -1, 1, 1);
+  const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+  const Tensor dy = random_uniform(c.y(), -1, 1, 3);
+  const auto loss = [&](const std::vector<double>& x_at, const std::vector<double>& weight_at) {
+    const auto y = reference_forward(c, x_at, weight_at);
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy.values()[i];
+    return sum;
+  };
+  // Gradient of `loss_at` with respect to each element of `at`.
+  const auto differences = [](std::vector<double> at, const auto& loss_at) {
+    constexpr double kStep = 1e-3;
+    std::vector<double> gradient;
+    for (double& element : at) {
+      const double middle = element;
+      element = middle + kStep;
+      const double above = loss_at(at);
+      element = middle - kStep;
+      gradient.push_back((above - loss_at(at)) / (2 * kStep));
+      element = middle;
+    }
+    return gradient;
+  };
+  Tensor dx = poisoned(c.x);
+  depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
+  CHECK(relative_l2(dx.values(), differences(to_double(x), [&](const auto& at) {
+                      return loss(at, to_double(weight));
+                    })) < 1e-6);
+  Tensor dweight = poisoned(c.weight);
+  depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
+  CHECK(relative_l2(dweight.values(), differences(to_double(weight), [&](const auto& at) {
+                      return loss(to_double(x), at);
+                    })) < 1e-6);
+}
+
+TEST_CASE("depthwise_conv2d_forward gathers the moments of its output") {
+  for_each_target([] {
+    for (const Case& c : cases()) {
+      CAPTURE(to_string(c.x));
+      const Tensor x = random_uniform(c.x, 5, 6, 1);
+      const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+      const Shape channels{c.x[3]};
+      Tensor y = poisoned(c.y());
+      Moments moments{poisoned(channels), poisoned(channels)};
+      depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
+      Moments expected{poisoned(channels), poisoned(channels)};
+      channel_moments(y, expected);
+      CHECK(relative_l2(moments.mean.values(), to_double(expected.mean)) < 1e-6);
+      CHECK(relative_l2(moments.variance.values(), to_double(expected.variance)) < 1e-5);
+    }
+  });
+}
+
+TEST_CASE("depthwise_conv2d gives equal bytes for one and two threads, and within a parallel_for") {
+  const Case c{{7, 24, 34, 40}, {3, 3, 40}, {1, 1, Padding::all(1)}};
+  const Tensor x = random_uniform(c.x, -1, 1, 1);
+  const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+  const Tensor dy = random_uniform(c.y(), -1, 1, 3);
+  const auto results = [&] {
+    Tensor y = poisoned(c.y());
+    Tensor dx = poisoned(c.x);
+    Tensor dweight = poisoned(c.weight);
+    Moments moments{poisoned({40}), poisoned({40})};
+    depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
+    depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
+    depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
+    return std::vector<Tensor>{y, dx, dweight, moments.mean, moments.variance};
+  };
+  const int threads = thread_count();
+  set_thread_count(1);
+  const auto alone = results();
+  set_thread_count(2);
+  const auto together = results();
+  std::vector<Tensor> nested[2];
+  parallel_for(2, [&](int64_t i) { nested[i] = results(); });
+  set_thread_count(threads);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    CAPTURE(i);
+    CHECK(equal_bytes(alone[i], together[i]));
+    CHECK(equal_bytes(alone[i], nested[0][i]));
+    CHECK(equal_bytes(alone[i], nested[1][i]));
+  }
+}
+
+TEST_CASE("depthwise_conv2d names what does not fit") {
+  const Tensor x = Tensor::zeros({1, 4, 4, 3});
+  const Tensor weight = Tensor::zeros({3, 3, 3});
+  Tensor y = Tensor::zeros({1, 4, 4, 3});
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_forward(x, {}, weight, {}, y, nullptr),
+                       doctest::Contains("depthwise_conv2d_forward: y (1, 4, 4, 3), but x (1, 4, "
+                                         "4, 3) and weight (3, 3, 3) make it (1, 2, 2, 3)"),
+                       Error);
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_output_shape(x.shape(), {3, 3, 4}, {}),
+                       doctest::Contains("x (1, 4, 4, 3) wants"), Error);
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_output_shape(x.shape(), {5, 3, 3}, {}),
+                       doctest::Contains("smaller than weight (5, 3, 3)"), Error);
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_output_shape(x.shape(), {3, 3, 3}, {0, 1, {}}),
+                       doctest::Contains("stride (0, 1)"), Error);
+  Tensor dx = Tensor::zeros({1, 5, 4, 3});
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_dgrad(y, {}, weight, {}, dx),
+                       doctest::Contains("depthwise_conv2d_dgrad: dz (1, 4, 4, 3)"), Error);
+  Tensor dweight = Tensor::zeros({3, 3, 3});
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_wgrad(x, {}, y, {}, {}, dweight),
+                       doctest::Contains("depthwise_conv2d_wgrad: dz (1, 4, 4, 3)"), Error);
+}
+
+}  // namespace ember
