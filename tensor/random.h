@@ -21,21 +21,24 @@ class Philox {
   /// Four independent 32-bit numbers for `element`. The counter holds the element's low 32 bits,
   /// the purpose (8 bits) with the element's next 24 bits, and the step.
   constexpr std::array<uint32_t, 4> block(uint64_t element) const {
-    std::array<uint32_t, 4> counter{
-        static_cast<uint32_t>(element),
-        purpose_ << 24 | (static_cast<uint32_t>(element >> 32) & 0xffffffu),
-        static_cast<uint32_t>(step_), static_cast<uint32_t>(step_ >> 32)};
-    uint32_t key0 = key_[0];
-    uint32_t key1 = key_[1];
+    return encrypt({static_cast<uint32_t>(element),
+                    purpose_ << 24 | (static_cast<uint32_t>(element >> 32) & 0xffffffu),
+                    static_cast<uint32_t>(step_), static_cast<uint32_t>(step_ >> 32)},
+                   key_);
+  }
+
+  /// The bijection itself: ten rounds on the counter.
+  static constexpr std::array<uint32_t, 4> encrypt(std::array<uint32_t, 4> counter,
+                                                   std::array<uint32_t, 2> key) {
     for (int round = 0; round < 10; ++round) {
       const uint64_t product0 = uint64_t{0xD2511F53} * counter[0];
       const uint64_t product1 = uint64_t{0xCD9E8D57} * counter[2];
-      counter = {static_cast<uint32_t>(product1 >> 32) ^ counter[1] ^ key0,
+      counter = {static_cast<uint32_t>(product1 >> 32) ^ counter[1] ^ key[0],
                  static_cast<uint32_t>(product1),
-                 static_cast<uint32_t>(product0 >> 32) ^ counter[3] ^ key1,
+                 static_cast<uint32_t>(product0 >> 32) ^ counter[3] ^ key[1],
                  static_cast<uint32_t>(product0)};
-      key0 += 0x9E3779B9;
-      key1 += 0xBB67AE85;
+      key[0] += 0x9E3779B9;
+      key[1] += 0xBB67AE85;
     }
     return counter;
   }
