@@ -1,0 +1,20 @@
+#include "nn/adam.h"
+
+namespace ember {
+
+void Adam::step() {
+  if (slots_.empty()) {
+    model_->for_each_parameter([&](Layer& layer, Parameter& parameter) {
+      if (!layer.trainable() || !parameter.learned) return;
+      EMBER_REQUIRE(!parameter.gradient.empty(),
+                    "Adam: {}/{} has no gradient yet; run backward first", layer.name(),
+                    parameter.variable);
+      const Shape& shape = parameter.value.shape();
+      slots_.push_back(
+          {parameter.value, parameter.gradient, Tensor::zeros(shape), Tensor::zeros(shape)});
+    });
+  }
+  adam(slots_, options_, ++steps_);
+}
+
+}  // namespace ember

@@ -1,0 +1,78 @@
+#include "nn/batch_norm.h"
+
+namespace ember {
+
+Shape BatchNorm::build(std::span<const Shape> inputs) {
+  EMBER_REQUIRE(inputs.size() == 1 && inputs[0].rank() >= 2,
+                "{} takes one input with a channel axis", name());
+  if (parameters().empty()) {
+    const Shape channels{inputs[0][-1]};
+    const auto add = [&](const char* variable, float constant, bool learned) {
+      add_parameter({.variable = variable,
+                     .value = Tensor::filled(channels, constant),
+                     .gradient = {},
+                     .learned = learned,
+                     .constant = constant});
+    };
+    add("gamma", 1.0f, true);
+    add("beta", 0.0f, true);
+    add("moving_mean", 0.0f, false);
+    add("moving_variance", 1.0f, false);
+    batch_ = {Tensor(channels), Tensor(channels)};
+    for (Tensor* tensor : {&scale_, &shift_, &a_, &b_, &c_}) *tensor = Tensor(channels);
+  }
+  return inputs[0];
+}
+
+void BatchNorm::prepare(const Step& step) {
+  if (uses_batch(step)) return;
+  batch_norm_fold(parameters()[0].value, parameters()[1].value, moving(), epsilon_, scale_, shift_);
+}
+
+Moments* BatchNorm::wanted_moments(const Step& step) {
+  return uses_batch(step) ? &batch_ : nullptr;
+}
+
+Signal BatchNorm::forward(const Forward& pass) {
+  const Signal& x = pass.inputs[0];
+  EMBER_REQUIRE(x.pending.identity(), "{}: BatchNorm follows an operation that writes its output",
+                name());
+  if (uses_batch(pass.step)) {
+    if (x.moments != &batch_) channel_moments(x.raw, batch_);
+    Moments statistics = moving();
+    batch_norm_update_moving(batch_, momentum_, statistics);
+    batch_norm_fold(parameters()[0].value, parameters()[1].value, batch_, epsilon_, scale_, shift_);
+  }
+  return {x.raw, {.scale = scale_.data(), .shift = shift_.data()}};
+}
+
+void BatchNorm::backward(const Backward& pass) {
+  const Tensor& raw = pass.inputs[0].raw;
+  Gradient gradient = pass.gradient;
+  // A clip behind this layer has left its mask pending; anything else is applied first.
+  if (gradient.pending.identity() || gradient.pending.a != nullptr ||
+      gradient.pending.raw != raw.data()) {
+    gradient.settle();
+    gradient.pending = {.raw = raw.data(), .forward = pass.output.pending};
+  }
+  const bool batch = uses_batch(pass.step);
+  if (learns() || batch) {
+    batch_norm_backward_sums(gradient.dz, raw, gradient.pending.forward, batch ? batch_ : moving(),
+                             epsilon_, parameters()[0].gradient, parameters()[1].gradient);
+  }
+  InputGradient& dx = pass.inputs_gradient[0];
+  if (!dx.wanted) return;
+  if (batch) {
+    batch_norm_backward_coefficients(parameters()[0].value, batch_, epsilon_,
+                                     parameters()[0].gradient, parameters()[1].gradient,
+                                     raw.size() / raw.dim(-1), a_, b_, c_);
+    gradient.pending.a = a_.data();
+    gradient.pending.b = b_.data();
+    gradient.pending.c = c_.data();
+  } else {
+    gradient.pending.a = scale_.data();
+  }
+  dx.result = gradient;
+}
+
+}  // namespace ember

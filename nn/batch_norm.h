@@ -1,0 +1,43 @@
+#pragma once
+
+#include "nn/layer.h"
+
+namespace ember {
+
+/// Batch normalisation with Keras's defaults; see kernels/batch_norm.h. It writes no activation:
+/// the output is the input's memory with scale and shift pending.
+///
+/// A trainable layer normalises with the batch's statistics in a training step and updates the
+/// moving ones. A frozen one, or one with `use_moving_statistics(true)`, always normalises with the
+/// moving statistics.
+class BatchNorm : public Layer {
+ public:
+  BatchNorm(std::string name, float epsilon = 1e-3f, float momentum = 0.999f)
+      : Layer(std::move(name)), epsilon_(epsilon), momentum_(momentum) {}
+
+  std::string_view type() const override { return "BatchNormalization"; }
+  Shape build(std::span<const Shape> inputs) override;
+  bool passes_through() const override { return true; }
+  bool backward_reads_input() const override { return true; }
+  void prepare(const Step& step) override;
+  Moments* wanted_moments(const Step& step) override;
+  Signal forward(const Forward& pass) override;
+  void backward(const Backward& pass) override;
+
+  /// Keeps the moving statistics in training steps too, while gamma and beta still learn.
+  void use_moving_statistics(bool moving) { moving_only_ = moving; }
+  float epsilon() const { return epsilon_; }
+
+ private:
+  bool uses_batch(const Step& step) const { return step.training && trainable() && !moving_only_; }
+  Moments moving() { return {parameters()[2].value, parameters()[3].value}; }
+
+  float epsilon_;
+  float momentum_;
+  bool moving_only_ = false;
+  Moments batch_;
+  Tensor scale_, shift_;  ///< the pending forward transform
+  Tensor a_, b_, c_;      ///< the pending backward transform
+};
+
+}  // namespace ember

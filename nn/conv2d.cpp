@@ -1,0 +1,55 @@
+#include "nn/conv2d.h"
+
+#include "kernels/conv2d.h"
+
+namespace ember {
+
+Shape Conv2D::build(std::span<const Shape> inputs) {
+  const Shape& x = only_input(inputs, 4);
+  const auto [filters, kernel_h, kernel_w, stride, rule, pixels, bias, activation] = options_;
+  window_ = {stride, stride, pixels};
+  if (rule == PaddingRule::valid) window_.padding = {};
+  if (rule == PaddingRule::same) {
+    window_.padding = Padding::same(x[1], x[2], kernel_h, kernel_w, stride, stride);
+  }
+  const Shape kernel{filters, kernel_h, kernel_w, x[3]};
+  if (parameters().empty()) {
+    const int64_t area = int64_t{kernel_h} * kernel_w;
+    add_parameter({.variable = "kernel",
+                   .value = Tensor::zeros(kernel),
+                   .gradient = {},
+                   .fan_in = area * x[3],
+                   .fan_out = area * filters});
+    if (bias)
+      add_parameter({.variable = "bias", .value = Tensor::zeros({filters}), .gradient = {}});
+  }
+  return conv2d_output_shape(x, kernel, window_);
+}
+
+int64_t Conv2D::macs(std::span<const Shape> inputs, const Shape& output) const {
+  return output[1] * output[2] * output[3] * options_.kernel_h * options_.kernel_w * inputs[0][3];
+}
+
+Signal Conv2D::forward(const Forward& pass) {
+  const Signal& x = pass.inputs[0];
+  Tensor y = pass.out;
+  const Tensor bias = options_.bias ? parameters()[1].value : Tensor();
+  conv2d_forward(x.raw, x.pending, parameters()[0].value, bias, window_, y, pass.moments);
+  return {y, clip_of(options_.activation), pass.moments};
+}
+
+void Conv2D::backward(const Backward& pass) {
+  const Signal& x = pass.inputs[0];
+  const Gradient dy = through_own_clip(pass);
+  if (learns()) {
+    Tensor dbias = options_.bias ? parameters()[1].gradient : Tensor();
+    conv2d_wgrad(x.raw, x.pending, dy.dz, dy.pending, window_, parameters()[0].gradient, dbias);
+  }
+  InputGradient& dx = pass.inputs_gradient[0];
+  if (dx.wanted) {
+    conv2d_dgrad(dy.dz, dy.pending, parameters()[0].value, window_, dx.accumulate, dx.buffer);
+    dx.result = {dx.buffer, {}};
+  }
+}
+
+}  // namespace ember

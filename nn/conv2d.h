@@ -1,0 +1,41 @@
+#pragma once
+
+#include "kernels/window.h"
+#include "nn/layer.h"
+
+namespace ember {
+
+/// How the padding of a convolution is found. Given in pixels, or TensorFlow's `same`.
+enum class PaddingRule { valid, same, pixels };
+
+struct Conv2DOptions {
+  int64_t filters = 1;
+  int kernel_h = 3;
+  int kernel_w = 3;
+  int stride = 1;
+  PaddingRule padding = PaddingRule::valid;
+  Padding pixels;  ///< for PaddingRule::pixels
+  bool bias = true;
+  Activation activation = Activation::linear;
+};
+
+/// Convolution of (N, H, W, I) with `kernel` (O, KH, KW, I) and `bias` (O); see kernels/conv2d.h.
+/// With an activation, the clip travels on as pending.
+class Conv2D : public Layer {
+ public:
+  Conv2D(std::string name, Conv2DOptions options) : Layer(std::move(name)), options_(options) {}
+
+  std::string_view type() const override { return "Conv2D"; }
+  Shape build(std::span<const Shape> inputs) override;
+  int64_t macs(std::span<const Shape> inputs, const Shape& output) const override;
+  bool backward_reads_input() const override { return learns(); }
+  bool backward_reads_output() const override { return options_.activation != Activation::linear; }
+  Signal forward(const Forward& pass) override;
+  void backward(const Backward& pass) override;
+
+ private:
+  Conv2DOptions options_;
+  Window window_;
+};
+
+}  // namespace ember

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kernels/batch_norm.h"
+#include "kernels/pending.h"
+#include "tensor/tensor.h"
+
+namespace ember {
+
+/// A layer's weight, or a statistic that travels with the weights.
+struct Parameter {
+  std::string variable;  ///< "kernel", "gamma", ...; `layer/variable` is its name in files
+  Tensor value;
+  Tensor gradient;      ///< empty until the model is prepared for training
+  bool learned = true;  ///< false for BatchNorm's moving statistics, which no optimizer touches
+  int64_t fan_in = 0;   ///< for the initializer; 0 where a constant is right
+  int64_t fan_out = 0;
+  float constant = 0.0f;  ///< initial value where there are no fans
+};
+
+/// An activation on its way: the raw output of the last operation that wrote memory, and what is
+/// still to be applied to it.
+struct Signal {
+  Tensor raw;
+  Pending pending;
+  const Moments* moments = nullptr;  ///< statistics of `raw`, where its producer gathered them
+};
+
+/// A gradient on its way: dL/draw is `pending` applied to dz.
+struct Gradient {
+  Tensor dz;
+  PendingGradient pending;
+
+  /// Applies what is pending, in place, so that dz is the gradient itself.
+  void settle();
+};
+
+/// Which step of which run this is, for what must differ from step to step.
+struct Step {
+  bool training = false;
+  uint64_t seed = 0;
+  uint64_t number = 0;
+};
+
+/// What a layer is given to compute its output.
+struct Forward {
+  std::span<const Signal> inputs;
+  Tensor out;  ///< where the output goes; empty when the layer passes its input's memory through
+  ByteTensor state;  ///< Layer::state_bytes() bytes that backward sees again
+  Moments* moments;  ///< where the statistics of `out` are wanted, or null
+  const Step& step;
+};
+
+/// Where a layer puts the gradient of one of its inputs.
+struct InputGradient {
+  bool wanted = false;
+  bool accumulate = false;  ///< add to the content of `buffer`
+  Tensor buffer;  ///< memory of the input's shape; empty when the layer hands its gradient through
+  Gradient result;  ///< set by the layer
+};
+
+/// What a layer is given to compute its gradients.
+struct Backward {
+  std::span<const Signal> inputs;
+  const Signal& output;
+  ByteTensor state;
+  Gradient gradient;  ///< of `output` with its pending transform applied
+  std::span<InputGradient> inputs_gradient;
+  const Step& step;
+};
+
+/// One layer of a model: it says its shapes and parameters, and computes forward and backward.
+///
+/// Memory is the model's: a layer that writes its output gets a view of the arena, one that
+/// `passes_through` returns its input's memory with something more pending. Layers keep no
+/// activation of their own. `forward` of a step that does not train may run for several images at
+/// once, so it changes nothing in the layer.
+class Layer {
+ public:
+  explicit Layer(std::string name) : name_(std::move(name)) {}
+  virtual ~Layer() = default;
+
+  const std::string& name() const { return name_; }
+
+  /// Keras's name of the class, for the layer table.
+  virtual std::string_view type() const = 0;
+
+  /// Output shape, batch included, and, once, the parameters. Throws when the inputs do not fit.
+  virtual Shape build(std::span<const Shape> inputs) = 0;
+
+  /// Multiply-accumulates of one image.
+  virtual int64_t macs(std::span<const Shape>, const Shape&) const { return 0; }
+
+  /// True when the output shares the memory of the input.
+  virtual bool passes_through() const { return false; }
+  /// True when the gradient of the inputs shares the memory of the output's.
+  virtual bool hands_gradient_through() const { return passes_through(); }
+  /// Bytes kept from forward to backward besides tensors, for an output of this shape.
+  virtual int64_t state_bytes(const Shape&) const { return 0; }
+  virtual bool backward_reads_input() const { return false; }
+  virtual bool backward_reads_output() const { return false; }
+
+  /// Called before each forward pass, before any image of it.
+  virtual void prepare(const Step&) {}
+  /// Where the layer wants the statistics of its input, if it does in this step.
+  virtual Moments* wanted_moments(const Step&) { return nullptr; }
+  virtual Signal forward(const Forward& pass) = 0;
+  /// Sets the gradients of trainable parameters and those inputs whose gradient is wanted.
+  virtual void backward(const Backward& pass) = 0;
+
+  std::vector<Parameter>& parameters() { return parameters_; }
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  Parameter& parameter(std::string_view variable);
+
+  bool trainable() const { return trainable_; }
+  void set_trainable(bool trainable) { trainable_ = trainable; }
+  /// True when training changes something of this layer.
+  bool learns() const;
+
+ protected:
+  /// Fails unless there is one input, of this rank.
+  const Shape& only_input(std::span<const Shape> inputs, int rank) const;
+  Parameter& add_parameter(Parameter parameter);
+
+ private:
+  std::string name_;
+  std::vector<Parameter> parameters_;
+  bool trainable_ = true;
+};
+
+/// The rectifier that Conv2D and Dense may end with.
+enum class Activation { linear, relu };
+
+/// The clip of an activation function.
+Pending clip_of(Activation activation);
+
+/// `pass.gradient`, with the clip that `pass.output` still has pending made part of it: how a layer
+/// that writes raw and hands on a clip of its own begins its backward.
+Gradient through_own_clip(const Backward& pass);
+
+}  // namespace ember

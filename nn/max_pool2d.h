@@ -1,0 +1,22 @@
+#pragma once
+
+#include "nn/layer.h"
+
+namespace ember {
+
+/// Maximum over size x size windows without overlap; see kernels/max_pool2d.h.
+class MaxPool2D : public Layer {
+ public:
+  MaxPool2D(std::string name, int size) : Layer(std::move(name)), size_(size) {}
+
+  std::string_view type() const override { return "MaxPooling2D"; }
+  Shape build(std::span<const Shape> inputs) override;
+  int64_t state_bytes(const Shape& output) const override { return output.size(); }
+  Signal forward(const Forward& pass) override;
+  void backward(const Backward& pass) override;
+
+ private:
+  int size_;
+};
+
+}  // namespace ember

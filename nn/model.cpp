@@ -1,0 +1,277 @@
+#include "nn/model.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "nn/batch_norm.h"
+#include "tensor/parallel.h"
+#include "tensor/random.h"
+
+namespace ember {
+namespace {
+
+constexpr size_t kMostInputs = 2;
+
+ByteTensor state_for(const Layer& layer, const ByteTensor& state, const Shape& out) {
+  return state.empty() ? state : state.rows(0, layer.state_bytes(out));
+}
+
+}  // namespace
+
+Value Model::add_node(std::unique_ptr<Layer> layer, std::vector<Value> inputs) {
+  const Value value = last() + 1;
+  EMBER_REQUIRE(!has_layer(layer->name()), "{} has two layers named {}", name_, layer->name());
+  EMBER_REQUIRE(inputs.size() <= kMostInputs, "{} reads {} values", layer->name(), inputs.size());
+  for (Value input : inputs) {
+    EMBER_REQUIRE(input >= kInput && input < value, "{} reads value {} of {}", layer->name(), input,
+                  value);
+    if (input == kInput) continue;
+    Node& node = nodes_[static_cast<size_t>(input)];
+    node.readers += 1;
+    node.reader = value;
+  }
+  Node node{.layer = std::move(layer), .inputs = std::move(inputs), .shape = {}};
+  node.shape = node.layer->build(input_shapes(node));
+  nodes_.push_back(std::move(node));
+  training_.reset();
+  inference_.reset();
+  return value;
+}
+
+std::vector<Shape> Model::input_shapes(const Node& node) const {
+  std::vector<Shape> shapes;
+  for (Value input : node.inputs) {
+    shapes.push_back(input == kInput ? Shape{1, image_[0], image_[1], image_[2]}
+                                     : output_shape(input));
+  }
+  return shapes;
+}
+
+bool Model::has_layer(std::string_view name) const {
+  return std::any_of(nodes_.begin(), nodes_.end(),
+                     [&](const Node& node) { return node.layer->name() == name; });
+}
+
+Layer& Model::layer(std::string_view name) {
+  const auto found = std::find_if(nodes_.begin(), nodes_.end(),
+                                  [&](const Node& node) { return node.layer->name() == name; });
+  EMBER_REQUIRE(found != nodes_.end(), "{} has no layer {}", name_, name);
+  return *found->layer;
+}
+
+void Model::for_each_parameter(const std::function<void(Layer&, Parameter&)>& visit) {
+  for (Node& node : nodes_) {
+    for (Parameter& parameter : node.layer->parameters()) visit(*node.layer, parameter);
+  }
+}
+
+void Model::for_each_parameter(
+    const std::function<void(const Layer&, const Parameter&)>& visit) const {
+  for (const Node& node : nodes_) {
+    const Layer& layer = *node.layer;
+    for (const Parameter& parameter : layer.parameters()) visit(layer, parameter);
+  }
+}
+
+int64_t Model::parameter_count() const {
+  int64_t count = 0;
+  for_each_parameter([&](const Layer&, const Parameter& p) { count += p.value.size(); });
+  return count;
+}
+
+int64_t Model::trainable_count() const {
+  int64_t count = 0;
+  for_each_parameter([&](const Layer& layer, const Parameter& p) {
+    if (layer.trainable() && p.learned) count += p.value.size();
+  });
+  return count;
+}
+
+void Model::set_trainable(Value first, Value last, bool trainable) {
+  for (Value value = first; value <= last; ++value) layer(value).set_trainable(trainable);
+  training_.reset();
+}
+
+void Model::use_moving_statistics(bool moving) {
+  for (Node& node : nodes_) {
+    if (auto* norm = dynamic_cast<BatchNorm*>(node.layer.get()))
+      norm->use_moving_statistics(moving);
+  }
+}
+
+void Model::initialize(uint64_t seed) {
+  uint64_t ordinal = 0;
+  for_each_parameter([&](Layer&, Parameter& parameter) {
+    const Philox generator(seed, Purpose::weights, ordinal++);
+    if (parameter.fan_in == 0) {
+      parameter.value.fill(parameter.constant);
+      return;
+    }
+    const auto fans = static_cast<double>(parameter.fan_in + parameter.fan_out);
+    const auto limit = static_cast<float>(std::sqrt(6.0 / fans));
+    auto values = parameter.value.values();
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = (2.0f * generator.uniform(i) - 1.0f) * limit;
+  });
+}
+
+Plan& Model::plan_for(int64_t batch, bool training) {
+  std::optional<Plan>& plan = training ? training_ : inference_;
+  if (!plan || plan->batch < batch || plan->threads != thread_count()) {
+    plan.reset();
+    plan = make_plan(nodes_, batch, training, thread_count());
+    if (training) {
+      for_each_parameter([](Layer& layer, Parameter& parameter) {
+        const bool wanted = layer.trainable() && parameter.learned;
+        if (!wanted) parameter.gradient = Tensor();
+        if (wanted && parameter.gradient.empty())
+          parameter.gradient = Tensor::zeros(parameter.value.shape());
+      });
+    }
+  }
+  return *plan;
+}
+
+Signal Model::run_layer(size_t index, const Tensor& images, std::span<const Signal> values,
+                        const Tensor& out, const ByteTensor& state, const Step& step) {
+  const Node& node = nodes_[index];
+  std::array<Signal, kMostInputs> inputs;
+  for (size_t k = 0; k < node.inputs.size(); ++k) {
+    inputs[k] =
+        node.inputs[k] == kInput ? Signal{images, {}} : values[static_cast<size_t>(node.inputs[k])];
+  }
+  Moments* moments = node.readers == 1 ? layer(node.reader).wanted_moments(step) : nullptr;
+  return node.layer->forward({.inputs = {inputs.data(), node.inputs.size()},
+                              .out = out,
+                              .state = state,
+                              .moments = moments,
+                              .step = step});
+}
+
+void Model::run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step) {
+  const auto thread = static_cast<size_t>(omp_get_thread_num());
+  auto& values = plan.image_values[thread];
+  const Tensor pixels = images.rows(image, image + 1);
+  for (size_t i = 0; i < plan.image_end; ++i) {
+    const Slot& slot = plan.image_slots[thread][i];
+    const Tensor out = plan.crosses[i] ? plan.slots[i].out.rows(image, image + 1) : slot.out;
+    values[i] = run_layer(i, pixels, values, out, slot.state, step);
+  }
+}
+
+Tensor Model::forward(const Tensor& images, const Step& step) {
+  EMBER_REQUIRE(images.rank() == 4 &&
+                    images.shape() == Shape({images.dim(0), image_[0], image_[1], image_[2]}),
+                "{} takes images (N, {}, {}, {}), not {}", name_, image_[0], image_[1], image_[2],
+                to_string(images.shape()));
+  const int64_t batch = images.dim(0);
+  Plan& plan = plan_for(batch, step.training);
+  images_ = images;
+  step_ = step;
+  for (Node& node : nodes_) node.layer->prepare(step);
+
+  parallel_for(plan.image_end == 0 ? 0 : batch,
+               [&](int64_t image) { run_image(plan, images, image, step); });
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& node = nodes_[i];
+    if (i >= plan.image_end) {
+      const Slot& slot = plan.slots[i];
+      const Tensor out = slot.out.empty() ? slot.out : slot.out.rows(0, batch);
+      const ByteTensor state = state_for(*node.layer, slot.state, node.shape.with_rows(batch));
+      plan.values[i] = run_layer(i, images, plan.values, out, state, step);
+      continue;
+    }
+    // What the images have written side by side is seen as one batch, under the same pending
+    // transform.
+    Tensor whole;
+    if (plan.crosses[i]) {
+      whole = plan.slots[i].out.rows(0, batch);
+    } else if (node.layer->passes_through()) {
+      whole =
+          node.inputs[0] == kInput ? images : plan.values[static_cast<size_t>(node.inputs[0])].raw;
+    }
+    plan.values[i] = {whole, plan.image_values[0][i].pending};
+  }
+
+  const Signal& output = plan.values.back();
+  if (output.pending.identity()) return output.raw;
+  if (materialized_.empty() || materialized_.shape() != output.raw.shape()) {
+    materialized_ = Tensor(output.raw.shape());
+  }
+  materialize(output.raw, output.pending, materialized_);
+  return materialized_;
+}
+
+void Model::backward(const Tensor& doutput) {
+  EMBER_REQUIRE(training_ && step_.training, "{}: backward follows a forward of a training step",
+                name_);
+  Plan& plan = *training_;
+  const int64_t batch = images_.dim(0);
+  EMBER_REQUIRE(doutput.shape() == plan.values.back().raw.shape(),
+                "{}: the gradient {} of an output {}", name_, to_string(doutput.shape()),
+                to_string(plan.values.back().raw.shape()));
+  plan.gradients.back() = {doutput, {}};
+  for (size_t i = nodes_.size(); i-- > 0;) {
+    if (!plan.needs_gradient[i]) continue;
+    const Node& node = nodes_[i];
+    std::array<Signal, kMostInputs> inputs;
+    std::array<InputGradient, kMostInputs> gradients;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const Value input = node.inputs[k];
+      inputs[k] = input == kInput ? Signal{images_, {}} : plan.values[static_cast<size_t>(input)];
+      gradients[k] = plan.input_gradients[i][k];
+      if (gradients[k].accumulate) {
+        // The gradient that another reader has left, which this one adds to.
+        Gradient& other = plan.gradients[static_cast<size_t>(input)];
+        other.settle();
+        gradients[k].buffer = other.dz;
+      } else if (!gradients[k].buffer.empty()) {
+        gradients[k].buffer = gradients[k].buffer.rows(0, batch);
+      }
+    }
+    node.layer->backward(
+        {.inputs = {inputs.data(), node.inputs.size()},
+         .output = plan.values[i],
+         .state = state_for(*node.layer, plan.slots[i].state, node.shape.with_rows(batch)),
+         .gradient = plan.gradients[i],
+         .inputs_gradient = {gradients.data(), node.inputs.size()},
+         .step = step_});
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      if (gradients[k].wanted)
+        plan.gradients[static_cast<size_t>(node.inputs[k])] = gradients[k].result;
+    }
+  }
+}
+
+std::vector<LayerRow> Model::summary() const {
+  const auto sample = [](const Shape& shape) {
+    return shape.rank() == 4 ? Shape{shape[1], shape[2], shape[3]} : Shape{shape[1]};
+  };
+  std::vector<LayerRow> rows{
+      {.name = "input_layer", .type = "InputLayer", .output_shape = image_, .inputs = {}}};
+  for (const Node& node : nodes_) {
+    const Layer& layer = *node.layer;
+    LayerRow row{.name = layer.name(),
+                 .type = std::string(layer.type()),
+                 .output_shape = sample(node.shape),
+                 .macs = layer.macs(input_shapes(node), node.shape),
+                 .inputs = {}};
+    for (const Parameter& parameter : layer.parameters()) {
+      row.params += parameter.value.size();
+      if (layer.trainable() && parameter.learned) row.trainable_params += parameter.value.size();
+    }
+    for (Value input : node.inputs)
+      row.inputs.push_back(input == kInput ? "input_layer" : this->layer(input).name());
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+int64_t Model::arena_bytes(int64_t batch, bool training) {
+  return make_plan(nodes_, batch, training, thread_count()).bytes;
+}
+
+}  // namespace ember

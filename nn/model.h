@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "nn/layer.h"
+#include "nn/model_plan.h"
+#include "nn/summary.h"
+
+namespace ember {
+
+/// A network of layers, and the memory it runs in.
+///
+/// Layers are added in the order they run. By default each reads the one before it, so a chain
+/// reads like Keras's Sequential; a layer that reads other values, such as Add, is given them:
+///
+///     Model model("baseline_cnn", {128, 128, 3});
+///     model.add(Conv2D("conv2d", {.filters = 32, .activation = Activation::relu}));
+///     model.add(MaxPool2D("max_pooling2d", 2));
+///
+/// Forward and backward are written out in the layers; there is no tape. All activations and
+/// gradients of a pass lie in one arena, whose places are planned once for the largest batch: what
+/// backward needs lives until then, the rest shares space. After the first step of a kind nothing
+/// is allocated.
+///
+/// Layers below the first one that learns are run image by image, each thread taking whole images,
+/// as long as their images are large: so the wide tensors of the first blocks stay in a core's
+/// cache.
+class Model {
+ public:
+  /// `image` is (H, W, C).
+  Model(std::string name, Shape image) : name_(std::move(name)), image_(image) {}
+
+  const std::string& name() const { return name_; }
+  const Shape& image() const { return image_; }
+
+  /// Adds a layer behind the last one, or behind the values given; returns its output.
+  template <typename L>
+  Value add(L layer) {
+    return add(std::move(layer), {last()});
+  }
+  template <typename L>
+  Value add(L layer, std::vector<Value> inputs) {
+    return add_node(std::make_unique<L>(std::move(layer)), std::move(inputs));
+  }
+  Value last() const { return static_cast<Value>(nodes_.size()) - 1; }
+
+  int64_t layer_count() const { return static_cast<int64_t>(nodes_.size()); }
+  Layer& layer(int64_t index) { return *nodes_[static_cast<size_t>(index)].layer; }
+  const Layer& layer(int64_t index) const { return *nodes_[static_cast<size_t>(index)].layer; }
+  /// Throws when there is no layer of this name.
+  Layer& layer(std::string_view name);
+  bool has_layer(std::string_view name) const;
+  /// Output shape of a layer for a batch of 1.
+  const Shape& output_shape(Value value) const { return nodes_[static_cast<size_t>(value)].shape; }
+
+  /// Calls `visit(layer, parameter)` for each parameter, in order.
+  void for_each_parameter(const std::function<void(Layer&, Parameter&)>& visit);
+  void for_each_parameter(const std::function<void(const Layer&, const Parameter&)>& visit) const;
+  int64_t parameter_count() const;
+  /// What an optimizer changes: learned parameters of trainable layers, as Keras counts.
+  int64_t trainable_count() const;
+
+  /// Makes layers [first, last] trainable or not. The plan is made anew at the next pass.
+  void set_trainable(Value first, Value last, bool trainable);
+  /// Whether BatchNorm layers keep their moving statistics in training steps.
+  void use_moving_statistics(bool moving);
+
+  /// Keras's initial values: Glorot-uniform kernels, zero biases. Weight i of the model's parameter
+  /// k is the draw (seed, Purpose::weights, k, i).
+  void initialize(uint64_t seed);
+
+  /// The output of the last layer; valid until the next pass. `images` is (N, H, W, C) and must
+  /// stay until backward is done.
+  Tensor forward(const Tensor& images, const Step& step);
+
+  /// Gradients of all trainable parameters, from the gradient of the last forward's output, which
+  /// must have been a training step's. `doutput` may be overwritten.
+  void backward(const Tensor& doutput);
+
+  std::vector<LayerRow> summary() const;
+
+  /// Bytes of activations and gradients of a pass with this batch size.
+  int64_t arena_bytes(int64_t batch, bool training);
+
+ private:
+  Value add_node(std::unique_ptr<Layer> layer, std::vector<Value> inputs);
+  std::vector<Shape> input_shapes(const Node& node) const;
+  Plan& plan_for(int64_t batch, bool training);
+  void run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step);
+  Signal run_layer(size_t index, const Tensor& images, std::span<const Signal> values,
+                   const Tensor& out, const ByteTensor& state, const Step& step);
+
+  std::string name_;
+  Shape image_;
+  std::vector<Node> nodes_;
+  std::optional<Plan> training_;
+  std::optional<Plan> inference_;
+  Tensor materialized_;  ///< the output, where the last layer leaves something pending
+  Tensor images_;        ///< of the last forward
+  Step step_;
+};
+
+}  // namespace ember

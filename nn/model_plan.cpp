@@ -1,0 +1,286 @@
+#include "nn/model_plan.h"
+
+#include <algorithm>
+
+#include "nn/memory_plan.h"
+
+namespace ember {
+namespace {
+
+// Below this many pixels an image alone no longer keeps the matrix products busy.
+constexpr int64_t kSmallestLoneImage = 256;
+
+/// The layer whose memory the output of `value` shares; kInput for the images themselves.
+Value root_of(std::span<const Node> nodes, Value value) {
+  while (value != kInput && nodes[static_cast<size_t>(value)].layer->passes_through()) {
+    value = nodes[static_cast<size_t>(value)].inputs[0];
+  }
+  return value;
+}
+
+int64_t bytes_of(const Shape& shape) { return shape.size() * static_cast<int64_t>(sizeof(float)); }
+
+int64_t round_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Lays out one arena: buffers are asked for, then placed, then handed out as views.
+class Arena {
+ public:
+  size_t add(int64_t bytes, int begin, int end) {
+    lives_.push_back({bytes, begin, end});
+    return lives_.size() - 1;
+  }
+  BufferLife& life(size_t buffer) { return lives_[buffer]; }
+
+  /// Makes the storage; returns its size.
+  int64_t allocate() {
+    plan_ = plan_memory(lives_);
+    storage_ = std::make_shared<Storage>(Device::cpu, static_cast<size_t>(plan_.bytes));
+    return plan_.bytes;
+  }
+  template <typename T>
+  TensorOf<T> view(size_t buffer, Shape shape, int64_t offset = 0) const {
+    return {shape, storage_, static_cast<size_t>(plan_.offsets[buffer] + offset)};
+  }
+
+ private:
+  std::vector<BufferLife> lives_;
+  MemoryPlan plan_;
+  std::shared_ptr<Storage> storage_;
+};
+
+class Planner {
+ public:
+  Planner(std::span<const Node> nodes, int64_t batch, bool training, int threads)
+      : nodes_(nodes), count_(static_cast<int>(nodes.size())), threads_(threads) {
+    plan_.batch = batch;
+    plan_.training = training;
+    plan_.threads = threads;
+  }
+
+  Plan make() {
+    find_gradient_layers();
+    find_image_part();
+    plan_image_arenas();
+    plan_batch_arena();
+    return std::move(plan_);
+  }
+
+ private:
+  const Layer& layer(Value value) const { return *nodes_[static_cast<size_t>(value)].layer; }
+  Shape batch_shape(Value value) const {
+    return nodes_[static_cast<size_t>(value)].shape.with_rows(plan_.batch);
+  }
+  bool needs_gradient(Value value) const {
+    return value != kInput && plan_.needs_gradient[static_cast<size_t>(value)];
+  }
+  bool in_image_part(Value value) const { return value < static_cast<int>(plan_.image_end); }
+
+  // The images are there at time 0 and so is what the image part hands on.
+  static int forward_time(Value value) { return value + 1; }
+  int loss_time() const { return count_ + 1; }
+  int backward_time(Value value) const { return loss_time() + count_ - value; }
+
+  void find_gradient_layers() {
+    plan_.needs_gradient.assign(nodes_.size(), false);
+    if (!plan_.training) return;
+    for (Value value = 0; value < count_; ++value) {
+      const auto& inputs = nodes_[static_cast<size_t>(value)].inputs;
+      plan_.needs_gradient[static_cast<size_t>(value)] =
+          layer(value).learns() || std::any_of(inputs.begin(), inputs.end(),
+                                               [&](Value input) { return needs_gradient(input); });
+    }
+  }
+
+  void find_image_part() {
+    size_t end = 0;
+    while (end < nodes_.size()) {
+      const Shape& shape = nodes_[end].shape;
+      if (plan_.needs_gradient[end] || shape.rank() != 4 ||
+          shape[1] * shape[2] < kSmallestLoneImage)
+        break;
+      ++end;
+    }
+    // With fewer images than threads the layers' own parallelism serves better.
+    plan_.image_end = plan_.batch < threads_ ? 0 : end;
+
+    plan_.crosses.assign(nodes_.size(), false);
+    const auto cross = [&](Value value) {
+      const Value root = root_of(nodes_, value);
+      if (root != kInput && in_image_part(root)) plan_.crosses[static_cast<size_t>(root)] = true;
+    };
+    for (size_t reader = plan_.image_end; reader < nodes_.size(); ++reader) {
+      for (Value input : nodes_[reader].inputs) cross(input);
+    }
+    if (plan_.image_end == nodes_.size()) cross(count_ - 1);
+  }
+
+  bool writes(Value value) const { return !layer(value).passes_through(); }
+
+  /// The last forward time at which somebody reads the memory that `root` writes.
+  int last_read(Value root) const {
+    int time = forward_time(root);
+    for (Value reader = root + 1; reader < count_; ++reader) {
+      for (Value input : nodes_[static_cast<size_t>(reader)].inputs) {
+        if (root_of(nodes_, input) == root) time = forward_time(reader);
+      }
+    }
+    return root_of(nodes_, count_ - 1) == root ? loss_time() : time;
+  }
+
+  /// The last backward time at which somebody reads it; 0 for never.
+  int last_backward_read(Value root) const {
+    int time = 0;
+    if (needs_gradient(root) && layer(root).backward_reads_output()) time = backward_time(root);
+    for (Value reader = root + 1; reader < count_; ++reader) {
+      if (!needs_gradient(reader)) continue;
+      for (Value input : nodes_[static_cast<size_t>(reader)].inputs) {
+        if (root_of(nodes_, input) != root) continue;
+        if (layer(reader).backward_reads_input()) time = std::max(time, backward_time(reader));
+        // What a layer leaves pending on this memory is applied where the gradient of `root` is
+        // read.
+        if (layer(reader).passes_through() && needs_gradient(root))
+          time = std::max(time, backward_time(root));
+      }
+    }
+    return time;
+  }
+
+  void plan_image_arenas() {
+    if (plan_.image_end == 0) return;
+    plan_.image_slots.assign(static_cast<size_t>(threads_), std::vector<Slot>(plan_.image_end));
+    plan_.image_values.assign(static_cast<size_t>(threads_), std::vector<Signal>(plan_.image_end));
+    for (auto& slots : plan_.image_slots) {
+      Arena arena;
+      std::vector<size_t> buffers(plan_.image_end);
+      for (Value value = 0; in_image_part(value); ++value) {
+        const Shape& shape = nodes_[static_cast<size_t>(value)].shape;
+        const int64_t state = layer(value).state_bytes(shape);
+        const bool own = writes(value) && !plan_.crosses[static_cast<size_t>(value)];
+        buffers[static_cast<size_t>(value)] = arena.add(
+            own ? round_up(bytes_of(shape)) + state : state, forward_time(value), last_read(value));
+      }
+      plan_.bytes += arena.allocate();
+      for (Value value = 0; in_image_part(value); ++value) {
+        const auto i = static_cast<size_t>(value);
+        const Shape& shape = nodes_[i].shape;
+        const int64_t state = layer(value).state_bytes(shape);
+        const bool own = writes(value) && !plan_.crosses[i];
+        if (own) slots[i].out = arena.view<float>(buffers[i], shape);
+        if (state > 0) {
+          slots[i].state =
+              arena.view<uint8_t>(buffers[i], {state}, own ? round_up(bytes_of(shape)) : 0);
+        }
+      }
+    }
+  }
+
+  void plan_batch_arena() {
+    plan_.slots.resize(nodes_.size());
+    plan_.values.resize(nodes_.size());
+    plan_.gradients.resize(nodes_.size());
+    plan_.input_gradients.resize(nodes_.size());
+
+    Arena arena;
+    std::vector<size_t> outs(nodes_.size());
+    std::vector<size_t> states(nodes_.size());
+    for (Value value = 0; value < count_; ++value) {
+      const auto i = static_cast<size_t>(value);
+      if (in_image_part(value) && !plan_.crosses[i]) continue;
+      const int begin = in_image_part(value) ? 0 : forward_time(value);
+      if (writes(value)) {
+        outs[i] = arena.add(bytes_of(batch_shape(value)), begin,
+                            std::max(last_read(value), last_backward_read(value)));
+      }
+      states[i] = arena.add(in_image_part(value) ? 0 : layer(value).state_bytes(batch_shape(value)),
+                            begin, needs_gradient(value) ? backward_time(value) : begin);
+    }
+    const auto gradients = plan_gradients(arena);
+    plan_.bytes += arena.allocate();
+
+    for (Value value = 0; value < count_; ++value) {
+      const auto i = static_cast<size_t>(value);
+      if (in_image_part(value) && !plan_.crosses[i]) continue;
+      const Shape shape = batch_shape(value);
+      if (writes(value)) plan_.slots[i].out = arena.view<float>(outs[i], shape);
+      const int64_t state = in_image_part(value) ? 0 : layer(value).state_bytes(shape);
+      if (state > 0) plan_.slots[i].state = arena.view<uint8_t>(states[i], {state});
+      for (size_t k = 0; k < nodes_[i].inputs.size(); ++k) {
+        if (gradients[i][k] != kNone) {
+          plan_.input_gradients[i][k].buffer =
+              arena.view<float>(gradients[i][k], batch_shape(nodes_[i].inputs[k]));
+        }
+      }
+    }
+  }
+
+  static constexpr size_t kNone = SIZE_MAX;
+  static constexpr size_t kCallers =
+      SIZE_MAX - 1;  ///< the output's gradient, which the caller owns
+
+  /// Goes backward through the layers as the pass will, and asks for a buffer where a gradient is
+  /// written first. Returns the buffers of [layer][input].
+  std::vector<std::vector<size_t>> plan_gradients(Arena& arena) {
+    std::vector<std::vector<size_t>> buffers(nodes_.size());
+    std::vector<size_t> of_value(nodes_.size(), kNone);
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      buffers[i].assign(nodes_[i].inputs.size(), kNone);
+      plan_.input_gradients[i].resize(nodes_[i].inputs.size());
+    }
+    if (!plan_.training) return buffers;
+    of_value.back() = kCallers;
+    for (Value value = count_ - 1; value >= 0; --value) {
+      const auto i = static_cast<size_t>(value);
+      if (!plan_.needs_gradient[i]) continue;
+      EMBER_REQUIRE(of_value[i] != kNone, "nothing reads the output of {}", layer(value).name());
+      const int now = backward_time(value);
+      if (of_value[i] != kCallers) arena.life(of_value[i]).end = now;
+      for (size_t k = 0; k < nodes_[i].inputs.size(); ++k) {
+        const Value input = nodes_[i].inputs[k];
+        InputGradient& gradient = plan_.input_gradients[i][k];
+        gradient.wanted = needs_gradient(input);
+        if (!gradient.wanted) continue;
+        size_t& shared = of_value[static_cast<size_t>(input)];
+        if (layer(value).hands_gradient_through()) {
+          EMBER_REQUIRE(shared == kNone,
+                        "{} must run before the other readers of {} in the backward pass",
+                        layer(value).name(), layer(input).name());
+          shared = of_value[i];
+          continue;
+        }
+        gradient.accumulate = shared != kNone;
+        if (gradient.accumulate) {
+          require_last_reader(of_value, input, value);
+          if (shared != kCallers) arena.life(shared).end = now;
+        } else {
+          shared = arena.add(bytes_of(batch_shape(input)), now, now);
+        }
+        buffers[i][k] = shared;
+      }
+    }
+    return buffers;
+  }
+
+  /// A gradient that Add handed to two layers may be added to only when the other one has been
+  /// served.
+  void require_last_reader(const std::vector<size_t>& of_value, Value input, Value now) const {
+    for (Value other = 0; other < now; ++other) {
+      EMBER_REQUIRE(other == input || of_value[static_cast<size_t>(other)] !=
+                                          of_value[static_cast<size_t>(input)],
+                    "{} and {} share a gradient that {} would change too early",
+                    layer(input).name(), layer(other).name(), layer(now).name());
+    }
+  }
+
+  std::span<const Node> nodes_;
+  int count_;
+  int threads_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(std::span<const Node> nodes, int64_t batch, bool training, int threads) {
+  return Planner(nodes, batch, training, threads).make();
+}
+
+}  // namespace ember

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nn/adam.h"
+#include "nn/history.h"
+#include "nn/model.h"
+
+/// The training loop.
+namespace ember {
+
+/// A batch that somebody else owns: images (N, H, W, C) and class indices (N).
+struct BatchView {
+  Tensor images;
+  LabelTensor labels;
+};
+
+/// Where batches come from: epochs of batches, whose last one may be short.
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+  virtual int64_t batch_count() const = 0;
+  virtual void start_epoch(uint64_t epoch) = 0;
+  /// Nothing at the epoch's end; a batch stays valid until the next call.
+  virtual std::optional<BatchView> next() = 0;
+};
+
+/// Where training stands after a step: means over the epoch so far, weighted by rows as Keras does.
+struct StepProgress {
+  int64_t step = 0;   ///< within the epoch, from 1
+  int64_t steps = 0;  ///< of the epoch
+  double loss = 0;
+  double accuracy = 0;
+  double seconds = 0;  ///< since the epoch began
+};
+
+/// What watches or steers training. `history` holds the epochs of this stage so far.
+class Callback {
+ public:
+  virtual ~Callback() = default;
+  virtual void on_epoch_begin(int epoch, int epochs) { (void)epoch, (void)epochs; }
+  virtual void on_step(const StepProgress&) {}
+  /// False stops training after this epoch.
+  virtual bool on_epoch_end(Model&, const EpochResult&) { return true; }
+  virtual void on_train_end(Model&) {}
+};
+
+/// Stops when the validation loss has not fallen for `patience` epochs, and gives the model the
+/// weights of the best epoch back at the end of training, whether it stopped early or not.
+class EarlyStopping : public Callback {
+ public:
+  explicit EarlyStopping(int patience) : patience_(patience) {}
+
+  bool on_epoch_end(Model& model, const EpochResult& result) override;
+  void on_train_end(Model& model) override;
+
+  int best_epoch() const { return best_epoch_; }
+
+ private:
+  int patience_;
+  int best_epoch_ = 0;
+  int waited_ = 0;
+  double best_loss_ = 0;
+  std::vector<Tensor> best_weights_;
+};
+
+struct FitOptions {
+  std::string stage;  ///< "frozen", "finetune", ...; stands in the history
+  int epochs = 1;
+  uint64_t seed = 1;  ///< of dropout
+  uint64_t first_step =
+      0;  ///< steps that the run has taken before, so that no stage repeats another's dropout
+  uint64_t first_epoch = 0;  ///< likewise for the batches' order and augmentation
+};
+
+/// Trains with softmax cross-entropy. Throws Error(data) that names the step when a loss is not a
+/// number.
+History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
+            const FitOptions& options, std::span<Callback* const> callbacks);
+
+/// One training step: forward, loss, backward, update.
+struct StepResult {
+  double loss = 0;  ///< mean over the rows
+  int64_t correct = 0;
+};
+class Trainer {
+ public:
+  Trainer(Model& model, Adam& optimizer) : model_(&model), optimizer_(&optimizer) {}
+
+  StepResult step(const BatchView& batch, const Step& step);
+
+ private:
+  Model* model_;
+  Adam* optimizer_;
+  Tensor probabilities_, losses_, dlogits_;
+};
+
+/// What the model says of some rows, in inference.
+struct Evaluation {
+  double loss = 0;  ///< mean cross-entropy in nats
+  double accuracy = 0;
+  Tensor probabilities;  ///< (rows, classes), in the order of the batches
+  std::vector<int32_t> labels;
+};
+Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch = 0);
+
+}  // namespace ember
