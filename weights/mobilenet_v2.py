@@ -54,7 +54,7 @@ def shapes(width: float) -> dict[str, tuple[int, ...]]:
 
 
 NAMES = tuple(shapes(1.0))
-LAYERS = {name.split("/")[0] for name in NAMES}
+LAYERS = tuple(dict.fromkeys(name.split("/")[0] for name in NAMES))  # in forward order
 
 
 def variables(layer: str) -> tuple[str, ...]:

@@ -55,17 +55,24 @@ def write_keras_2(path: Path, base: Tensors, whole_model: bool = False) -> None:
             file["optimizer_weights/training/Adam/Conv1/kernel/m:0"] = np.ones(3, np.float32)
 
 
-def write_keras_3(path: Path, base: Tensors) -> None:
-    """`layers/class_i/vars/j`, where the group `vars` has the layer's name as an attribute."""
+def write_keras_3(path: Path, base: Tensors, names_stored: bool = True) -> None:
+    """`layers/class_i/vars/j`; later Keras 3 store the layer's name as an attribute of `vars`."""
     layers: dict[str, list[str]] = {}
     for name in base:
         layers.setdefault(name.split("/")[0], []).append(name)
+    count = {"conv2d": 0, "depthwise_conv2d": 0, "batch_normalization": 0}
     with h5py.File(path, "w") as file:
-        for i, (layer, names) in enumerate(layers.items()):
-            group = file.create_group(f"layers/class_{i}/vars")
-            group.attrs["name"] = layer
+        for layer, names in layers.items():
+            of_class = ("batch_normalization" if len(names) == 4 else
+                        "depthwise_conv2d" if layer.endswith("_depthwise") else "conv2d")
+            number = f"_{count[of_class]}" if count[of_class] else ""
+            count[of_class] += 1
+            group = file.create_group(f"layers/{of_class}{number}/vars")
+            if names_stored:
+                group.attrs["name"] = layer
             for j, name in enumerate(names):
                 group[str(j)] = keras_tensor(name, base[name])
+        file["layers/dense/vars/0"] = np.ones((1280, 2), np.float32)
         file["optimizer/vars/0"] = np.ones((), np.int64)
 
 
