@@ -16,10 +16,10 @@ namespace ember {
 enum class AdamEpsilon { keras, pytorch };
 
 struct AdamOptions {
-  float learning_rate = 1e-3f;
-  float beta1 = 0.9f;
-  float beta2 = 0.999f;
-  float epsilon = 1e-7f;
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;  ///< a double, since 1 - 0.999f would be wrong in its fifth digit
+  double epsilon = 1e-7;
   AdamEpsilon form = AdamEpsilon::keras;
 };
 

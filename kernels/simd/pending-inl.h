@@ -75,12 +75,12 @@ HWY_INLINE hn::Vec<D> pending_affine(D d, const Pending& pending, hn::Vec<D> raw
   return hn::MulAdd(load_n(d, pending.scale + c, count), raw, load_n(d, pending.shift + c, count));
 }
 
-/// z for channels [c, c + count).
+/// z for channels [c, c + count). A NaN stays one: x86 returns the second operand then.
 template <class D>
 HWY_INLINE hn::Vec<D> pending_forward(D d, const Pending& pending, hn::Vec<D> raw, int64_t c,
                                       size_t count) {
   const auto u = pending_affine(d, pending, raw, c, count);
-  return hn::Min(hn::Max(u, hn::Set(d, pending.lower)), hn::Set(d, pending.upper));
+  return hn::Min(hn::Set(d, pending.upper), hn::Max(hn::Set(d, pending.lower), u));
 }
 
 /// dz where the forward clip let its argument pass, 0 elsewhere.

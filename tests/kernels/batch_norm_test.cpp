@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/kernels/testing.h"
@@ -50,4 +51,188 @@ TEST_CASE("channel_moments equals two passes in double, whatever the mean and th
     }
   });
 }
+
+TEST_CASE("channel_moments gives equal bytes for one and two threads") {
+  const Tensor x = random_uniform({7, 30, 31, 40}, -1, 1, 1);
+  const auto moments = [&](int threads) {
+    const int before = thread_count();
+    set_thread_count(threads);
+    Moments result = poisoned_moments(40);
+    channel_moments(x, result);
+    set_thread_count(before);
+    return result;
+  };
+  const Moments alone = moments(1);
+  const Moments together = moments(2);
+  CHECK(equal_bytes(alone.mean, together.mean));
+  CHECK(equal_bytes(alone.variance, together.variance));
+}
+
+TEST_CASE("batch_norm_fold and batch_norm_update_moving follow their formulas") {
+  const int64_t channels = 19;
+  const Tensor gamma = random_uniform({channels}, -1, 2, 1);
+  const Tensor beta = random_uniform({channels}, -1, 1, 2);
+  const Moments batch{random_uniform({channels}, -3, 3, 3), random_uniform({channels}, 0, 2, 4)};
+  Tensor scale = poisoned({channels});
+  Tensor shift = poisoned({channels});
+  batch_norm_fold(gamma, beta, batch, 1e-3f, scale, shift);
+  Moments moving{random_uniform({channels}, -3, 3, 5), random_uniform({channels}, 0, 2, 6)};
+  const Tensor mean_before = moving.mean.clone();
+  const Tensor variance_before = moving.variance.clone();
+  batch_norm_update_moving(batch, 0.99f, moving);
+  for (int64_t c = 0; c < channels; ++c) {
+    const double factor = gamma.data()[c] / std::sqrt(batch.variance.data()[c] + 1e-3);
+    CHECK(scale.data()[c] == doctest::Approx(factor).epsilon(1e-6));
+    CHECK(shift.data()[c] ==
+          doctest::Approx(beta.data()[c] - batch.mean.data()[c] * factor).epsilon(1e-6));
+    CHECK(
+        moving.mean.data()[c] ==
+        doctest::Approx(0.99 * mean_before.data()[c] + 0.01 * batch.mean.data()[c]).epsilon(1e-6));
+    CHECK(moving.variance.data()[c] ==
+          doctest::Approx(0.99 * variance_before.data()[c] + 0.01 * batch.variance.data()[c])
+              .epsilon(1e-6));
+  }
+}
+
+namespace {
+
+/// BatchNorm with batch statistics and ReLU6 in double: one channel, `x` its elements.
+std::vector<double> reference_forward(const std::vector<double>& x, double gamma, double beta) {
+  double mean = 0;
+  for (double value : x) mean += value / static_cast<double>(x.size());
+  double variance = 0;
+  for (double value : x)
+    variance += (value - mean) * (value - mean) / static_cast<double>(x.size());
+  std::vector<double> z;
+  for (double value : x) {
+    const double u = gamma * (value - mean) / std::sqrt(variance + 1e-3) + beta;
+    z.push_back(std::clamp(u, 0.0, 6.0));
+  }
+  return z;
+}
+
+}  // namespace
+
+TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences") {
+  for_each_target([] {
+    for (float offset : {0.0f, 100.0f}) {
+      for (int64_t channels : {1, 16, 21}) {
+        CAPTURE(offset);
+        CAPTURE(channels);
+        const Shape shape{2, 3, 5, channels};
+        const int64_t rows = 30;
+        const Tensor raw = random_uniform(shape, offset - 2, offset + 2, 1);
+        const Tensor dz = random_uniform(shape, -1, 1, 2);
+        // Many elements lie at each side of both kinks.
+        const Tensor gamma = random_uniform({channels}, 2, 4, 3);
+        const Tensor beta = random_uniform({channels}, 2, 4, 4);
+        Moments moments = poisoned_moments(channels);
+        channel_moments(raw, moments);
+        Tensor scale = poisoned({channels});
+        Tensor shift = poisoned({channels});
+        batch_norm_fold(gamma, beta, moments, 1e-3f, scale, shift);
+        const Pending forward{scale.data(), shift.data(), 0.0f, 6.0f};
+        Tensor dgamma = poisoned({channels});
+        Tensor dbeta = poisoned({channels});
+        batch_norm_backward_sums(dz, raw, forward, moments, 1e-3f, dgamma, dbeta);
+        Tensor a = poisoned({channels});
+        Tensor b = poisoned({channels});
+        Tensor c = poisoned({channels});
+        batch_norm_backward_coefficients(gamma, moments, 1e-3f, dgamma, dbeta, rows, a, b, c);
+        Tensor dx = poisoned(shape);
+        materialize_gradient(dz, {raw.data(), forward, a.data(), b.data(), c.data()}, dx);
+
+        for (int64_t k = 0; k < channels; ++k) {
+          CAPTURE(k);
+          std::vector<double> x;
+          std::vector<double> upstream;
+          std::vector<float> dx_channel;
+          for (int64_t r = 0; r < rows; ++r) {
+            x.push_back(raw.data()[r * channels + k]);
+            upstream.push_back(dz.data()[r * channels + k]);
+            dx_channel.push_back(dx.data()[r * channels + k]);
+          }
+          double gamma_at = gamma.data()[k];
+          double beta_at = beta.data()[k];
+          const auto difference = [&](double& at) {
+            constexpr double kStep = 1e-6;
+            const double middle = at;
+            double change = 0;
+            for (double sign : {1.0, -1.0}) {
+              at = middle + sign * kStep;
+              const auto z = reference_forward(x, gamma_at, beta_at);
+              for (size_t i = 0; i < z.size(); ++i) change += sign * z[i] * upstream[i];
+            }
+            at = middle;
+            return change / (2 * kStep);
+          };
+          std::vector<double> dx_expected;
+          for (double& element : x) dx_expected.push_back(difference(element));
+          REQUIRE(relative_l2(dx_channel, dx_expected) < 2e-5);
+          REQUIRE(std::abs(dgamma.data()[k] - difference(gamma_at)) < 2e-4);
+          REQUIRE(std::abs(dbeta.data()[k] - difference(beta_at)) < 2e-4);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("batch_norm_backward_sums adds up blocks accurately, equally for one and two threads") {
+  const Shape shape{5, 40, 41, 24};
+  const Tensor raw = random_uniform(shape, 9, 11, 1);
+  const Tensor dz = random_uniform(shape, -1, 2, 2);
+  Moments moments = poisoned_moments(24);
+  channel_moments(raw, moments);
+  Pending relu;
+  relu.lower = 10;
+  std::vector<double> dbeta_expected(24);
+  std::vector<double> dgamma_expected(24);
+  for (int64_t i = 0; i < raw.size(); ++i) {
+    if (raw.data()[i] <= 10) continue;
+    const int64_t c = i % 24;
+    dbeta_expected[static_cast<size_t>(c)] += dz.data()[i];
+    dgamma_expected[static_cast<size_t>(c)] += dz.data()[i] *
+                                               (double{raw.data()[i]} - moments.mean.data()[c]) /
+                                               std::sqrt(moments.variance.data()[c] + 1e-5);
+  }
+  for_each_target([&] {
+    Tensor sums[2][2];
+    const int before = thread_count();
+    for (int threads : {1, 2}) {
+      set_thread_count(threads);
+      auto& [dgamma, dbeta] = sums[threads - 1];
+      dgamma = poisoned({24});
+      dbeta = poisoned({24});
+      batch_norm_backward_sums(dz, raw, relu, moments, 1e-5f, dgamma, dbeta);
+    }
+    set_thread_count(before);
+    CHECK(relative_l2(sums[0][0].values(), dgamma_expected) < 1e-6);
+    CHECK(relative_l2(sums[0][1].values(), dbeta_expected) < 1e-6);
+    CHECK(equal_bytes(sums[0][0], sums[1][0]));
+    CHECK(equal_bytes(sums[0][1], sums[1][1]));
+  });
+}
+
+TEST_CASE("batch_norm names what does not fit") {
+  const Tensor x = Tensor::zeros({2, 3});
+  const Tensor gamma = Tensor::zeros({3});
+  Tensor other = Tensor::zeros({4});
+  Tensor out = Tensor::zeros({3});
+  Moments good{Tensor::zeros({3}), Tensor::zeros({3})};
+  Moments bad{Tensor::zeros({3}), Tensor::zeros({4})};
+  CHECK_THROWS_WITH_AS(channel_moments(x, bad),
+                       doctest::Contains("channel_moments: variance (4), but the channels are (3)"),
+                       Error);
+  CHECK_THROWS_WITH_AS(batch_norm_fold(gamma, gamma, good, 1e-3f, out, other),
+                       doctest::Contains("batch_norm_fold: shift (4)"), Error);
+  CHECK_THROWS_WITH_AS(batch_norm_update_moving(good, 0.9f, bad),
+                       doctest::Contains("batch_norm_update_moving: variance (4)"), Error);
+  CHECK_THROWS_WITH_AS(
+      batch_norm_backward_sums(x, Tensor::zeros({3, 3}), {}, good, 1e-3f, out, out),
+      doctest::Contains("batch_norm_backward_sums: dz (2, 3), raw (3, 3)"), Error);
+  CHECK_THROWS_WITH_AS(
+      batch_norm_backward_coefficients(gamma, good, 1e-3f, gamma, gamma, 2, out, out, other),
+      doctest::Contains("batch_norm_backward_coefficients: c (4)"), Error);
+}
+
 }  // namespace ember

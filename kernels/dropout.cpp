@@ -1,0 +1,67 @@
+#include "kernels/dropout.h"
+
+#include <algorithm>
+
+#include "kernels/dispatch.h"
+#include "tensor/parallel.h"
+
+namespace ember {
+namespace {
+
+/// to[i] = from[i] / (1 - rate) where generator.uniform(i) >= rate, else 0; `to` may be `from`.
+/// Four elements share a block of the generator.
+void drop(const float* from, int64_t size, float rate, const Philox& generator, float* to) {
+  constexpr int64_t kBlock = int64_t{1} << 12;
+  const float scale = 1.0f / (1.0f - rate);
+  parallel_for((size + kBlock - 1) / kBlock, [=](int64_t block) {
+    const int64_t end = std::min((block + 1) * kBlock, size);
+    for (int64_t i = block * kBlock; i < end; i += 4) {
+      const auto bits = generator.block(static_cast<uint64_t>(i / 4));
+      for (int64_t k = 0; k < std::min<int64_t>(4, end - i); ++k) {
+        const bool keep = Philox::to_unit(bits[static_cast<size_t>(k)]) >= rate;
+        to[i + k] = keep ? from[i + k] * scale : 0.0f;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+namespace cpu {
+
+void dropout_forward(const Tensor& x, const Pending& pending, float rate, const Philox& generator,
+                     Tensor& y) {
+  cpu::materialize(x, pending, y);
+  drop(y.data(), y.size(), rate, generator, y.data());
+}
+
+void dropout_backward(const Tensor& dy, float rate, const Philox& generator, Tensor& dx) {
+  drop(dy.data(), dy.size(), rate, generator, dx.data());
+}
+
+}  // namespace cpu
+
+namespace {
+
+void require_rate(const char* operation, float rate) {
+  EMBER_REQUIRE(rate >= 0.0f && rate < 1.0f, "{}: rate {} is not within [0, 1)", operation, rate);
+}
+
+}  // namespace
+
+void dropout_forward(const Tensor& x, const Pending& pending, float rate, const Philox& generator,
+                     Tensor& y) {
+  require_rate("dropout_forward", rate);
+  EMBER_REQUIRE(x.shape() == y.shape(), "dropout_forward: x {}, y {}", to_string(x.shape()),
+                to_string(y.shape()));
+  EMBER_DISPATCH(x.device(), dropout_forward, x, pending, rate, generator, y);
+}
+
+void dropout_backward(const Tensor& dy, float rate, const Philox& generator, Tensor& dx) {
+  require_rate("dropout_backward", rate);
+  EMBER_REQUIRE(dy.shape() == dx.shape(), "dropout_backward: dy {}, dx {}", to_string(dy.shape()),
+                to_string(dx.shape()));
+  EMBER_DISPATCH(dy.device(), dropout_backward, dy, rate, generator, dx);
+}
+
+}  // namespace ember

@@ -1,0 +1,106 @@
+#include "kernels/max_pool2d.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/kernels/testing.h"
+
+namespace ember {
+namespace {
+
+struct Case {
+  Shape x;
+  int size;
+};
+
+const Case kCases[] = {{{2, 4, 6, 16}, 2}, {{1, 5, 7, 3}, 2}, {{2, 9, 10, 35}, 3},
+                       {{1, 1, 1, 1}, 1},  {{1, 3, 2, 1}, 2}, {{1, 17, 33, 5}, 16}};
+
+}  // namespace
+
+TEST_CASE("max_pool2d takes the first maximum of the transformed window and sends dy there") {
+  for_each_target([] {
+    for (const Case& c : kCases) {
+      CAPTURE(to_string(c.x));
+      const Shape pooled = max_pool2d_output_shape(c.x, c.size);
+      const int64_t channels = c.x[3];
+      const Tensor x = random_integers(c.x, -3, 3, 1);  // few values, so that maxima repeat
+      const Tensor scale = random_integers({channels}, -2, 2, 2);
+      const Tensor shift = random_integers({channels}, -1, 1, 3);
+      const Tensor dy = random_integers(pooled, 1, 9, 4);
+      Tensor y = poisoned(pooled);
+      ByteTensor choice = ByteTensor::filled(pooled, 255);
+      max_pool2d_forward(x, {scale.data(), shift.data(), 0.0f, 4.0f}, c.size, y, choice);
+      Tensor dx = poisoned(c.x);
+      max_pool2d_backward(dy, choice, c.size, dx);
+
+      Tensor dx_expected = Tensor::zeros(c.x);
+      for (int64_t i = 0; i < y.size(); ++i) {
+        const int64_t k = i % channels;
+        const int64_t ow = i / channels % pooled[2];
+        const int64_t oh = i / channels / pooled[2] % pooled[1];
+        const int64_t n = i / channels / pooled[2] / pooled[1];
+        float best = -1;
+        int best_at = -1;
+        int64_t best_index = -1;
+        for (int at = 0; at < c.size * c.size; ++at) {
+          const int64_t h = oh * c.size + at / c.size;
+          const int64_t w = ow * c.size + at % c.size;
+          const int64_t index = ((n * c.x[1] + h) * c.x[2] + w) * channels + k;
+          const float value =
+              std::clamp(scale.data()[k] * x.data()[index] + shift.data()[k], 0.0f, 4.0f);
+          if (value > best) {
+            best = value;
+            best_at = at;
+            best_index = index;
+          }
+        }
+        REQUIRE(y.data()[i] == best);
+        REQUIRE(choice.data()[i] == best_at);
+        dx_expected.data()[best_index] = dy.data()[i];
+      }
+      CHECK(equal_bytes(dx, dx_expected));
+    }
+  });
+}
+
+TEST_CASE("max_pool2d_forward lets a NaN through, also behind a ReLU") {
+  for_each_target([] {
+    for (int at = 0; at < 4; ++at) {
+      CAPTURE(at);
+      Tensor x = random_uniform({1, 2, 2, 3}, 1, 2, 1);
+      x.data()[at * 3 + 1] = std::numeric_limits<float>::quiet_NaN();
+      Tensor y = Tensor::zeros({1, 1, 1, 3});
+      ByteTensor choice = ByteTensor::filled(y.shape(), 255);
+      Pending relu;
+      relu.lower = 0;
+      max_pool2d_forward(x, relu, 2, y, choice);
+      CHECK(std::isnan(y.data()[1]));
+      CHECK(choice.data()[1] == at);
+      CHECK(!std::isnan(y.data()[0]));
+      CHECK(!std::isnan(y.data()[2]));
+    }
+  });
+}
+
+TEST_CASE("max_pool2d names what does not fit") {
+  const Tensor x = Tensor::zeros({1, 5, 4, 3});
+  Tensor y = Tensor::zeros({1, 2, 3, 3});
+  ByteTensor choice = ByteTensor::zeros({1, 2, 2, 3});
+  CHECK_THROWS_WITH_AS(
+      max_pool2d_forward(x, {}, 2, y, choice),
+      doctest::Contains("max_pool2d_forward: y (1, 2, 3, 3), but x (1, 5, 4, 3) and size 2 make it "
+                        "(1, 2, 2, 3)"),
+      Error);
+  CHECK_THROWS_WITH_AS(max_pool2d_output_shape(x.shape(), 5), doctest::Contains("size 5"), Error);
+  CHECK_THROWS_WITH_AS(max_pool2d_output_shape({1, 40, 40, 1}, 17),
+                       doctest::Contains("size 17 is not within 1 to 16"), Error);
+  Tensor dx = Tensor::zeros({1, 4, 4, 3});
+  choice = ByteTensor::zeros({1, 2, 1, 3});
+  y = Tensor::zeros({1, 2, 2, 3});
+  CHECK_THROWS_WITH_AS(max_pool2d_backward(y, choice, 2, dx),
+                       doctest::Contains("max_pool2d_backward: choice (1, 2, 1, 3)"), Error);
+}
+
+}  // namespace ember
