@@ -2,9 +2,8 @@
 
 #include <cstdint>
 
-#include "data/scaling.h"
+#include "data/warp.h"
 #include "tensor/random.h"
-#include "tensor/tensor.h"
 
 /// Random affine transforms, as Keras's ImageDataGenerator makes them (order 1, fill "nearest").
 namespace ember {
@@ -35,20 +34,8 @@ struct AugmentationParameters {
 AugmentationParameters draw_augmentation(const AugmentationRanges& ranges, const Philox& random,
                                          uint64_t element, int64_t height, int64_t width);
 
-/// Where an output pixel comes from: input (row, column) = (row_row r + row_column c + row_offset,
-/// column_row r + column_column c + column_offset). Fixed-point numbers with 32 fraction bits: sums
-/// are exact, so coordinates are the same on every device and for every order of evaluation.
-struct PixelMap {
-  int64_t row_row;
-  int64_t row_column;
-  int64_t row_offset;
-  int64_t column_row;
-  int64_t column_column;
-  int64_t column_offset;
-};
-
-/// C R T S Z C^-1, with Keras's matrices of rotation, translation, shear, zoom and centring, its
-/// exchange of the axes, and the flip folded in:
+/// The map of an image: C R T S Z C^-1, with Keras's matrices of rotation, translation, shear, zoom
+/// and centring, its exchange of the axes, and the flip folded in:
 ///
 ///     R = [cos t, -sin t, 0; sin t, cos t, 0; 0, 0, 1]    T = [1, 0, tx; 0, 1, ty; 0, 0, 1]
 ///     S = [1, -sin s, 0; 0, cos s, 0; 0, 0, 1]            Z = diag(zx, zy, 1)
@@ -57,10 +44,5 @@ struct PixelMap {
 /// Its first coordinate is the column: tx and zx act on columns although Keras draws tx from the
 /// height, and an image that is not square turns about a point beside its centre.
 PixelMap pixel_map(const AugmentationParameters& parameters, int64_t height, int64_t width);
-
-/// output(r, c) = scaling(image at map(r, c)), bilinear, coordinates clamped to the image. `image`
-/// is RGB (height, width, 3), `output` (height, width, 3) floats.
-void warp(const uint8_t* image, int64_t height, int64_t width, const PixelMap& map,
-          const Scaling& scaling, float* output);
 
 }  // namespace ember

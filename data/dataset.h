@@ -49,8 +49,10 @@ struct Dataset {
   int64_t skipped_row_count = 0;  ///< balanced rows dropped because their photo is unreadable
 
   int64_t row_count() const { return static_cast<int64_t>(rows.size()); }
-  /// The pixels (side, side, 3) of a row's photo.
-  const uint8_t* pixels_of(int64_t row) const;
+  /// (side, side, 3)
+  Shape image_shape() const;
+  /// A view of a row's photo, (side, side, 3).
+  ByteTensor pixels_of(int64_t row) const;
 };
 
 /// Reads the annotations, oversamples the smaller classes, reads the photos, drops the rows whose

@@ -33,8 +33,8 @@ std::optional<ByteTensor> decode_image(std::span<const uint8_t> file);
 /// file is missing, unreadable or too large.
 std::optional<ImageSize> read_image_size(const std::filesystem::path& path);
 
-/// Writes a PNG, or a JPEG of quality 92 where the name ends in .jpg or .jpeg. Throws
-/// Error(cannot_create).
+/// Writes a PNG, or a JPEG of quality 92 where the name ends in .jpg or .jpeg. Errors
+/// as of AtomicFile.
 void write_image(const std::filesystem::path& path, const ByteTensor& image);
 
 /// Whether the name ends in one of the extensions that read_image knows, in upper or lower case.

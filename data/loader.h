@@ -29,7 +29,7 @@ struct LoaderOptions {
 
 /// Serves some rows of a data set in batches, epoch by epoch. A thread of its own prepares the next
 /// batches while the caller works on one. Each row is served once an epoch; the last batch may be
-/// short. What a batch holds depends on (seed, epoch, row) alone, not on timing or batch size.
+/// short. The order depends on (seed, epoch) and an image on (seed, epoch, row), never on timing.
 /// Allocates everything at the start.
 class Loader {
  public:

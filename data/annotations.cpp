@@ -1,0 +1,206 @@
+#include "data/annotations.h"
+
+#include <tinyxml2.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+#include <system_error>
+
+#include "data/image.h"
+#include "tensor/error.h"
+
+namespace ember {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExpected =
+    "expected annotations/*.xml beside images/, or one folder of photos for each class";
+
+/// The entries of a folder that `wanted` picks, in byte order of their names.
+template <typename Wanted>
+std::vector<fs::path> sorted_entries(const fs::path& folder, const Wanted& wanted) {
+  std::error_code error;
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const bool hidden = entry->path().filename().native().starts_with('.');
+    if (!hidden && wanted(entry->path())) entries.push_back(entry->path());
+  }
+  if (error) fail(ExitCode::no_input, "{}: cannot be listed: {}", folder.string(), error.message());
+  std::sort(entries.begin(), entries.end(), [](const fs::path& a, const fs::path& b) {
+    return a.filename().native() < b.filename().native();
+  });
+  return entries;
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr const char* kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+/// One annotation file; its errors name it.
+class VocFile {
+ public:
+  VocFile(const fs::path& path, const fs::path& image_folder, const Report& report)
+      : path_(path.string()), image_folder_(image_folder), report_(report) {}
+
+  void append_rows(std::vector<Row>& rows) {
+    tinyxml2::XMLDocument document;
+    if (document.LoadFile(path_.c_str()) != tinyxml2::XML_SUCCESS) {
+      fail(ExitCode::data, "{}: line {}: not well-formed XML ({})", path_, document.ErrorLineNum(),
+           tinyxml2::XMLDocument::ErrorIDToName(document.ErrorID()));
+    }
+    const auto* annotation = document.FirstChildElement("annotation");
+    if (annotation == nullptr) fail(ExitCode::data, "{}: no <annotation> in it", path_);
+    const std::string file = text_of(annotation, "filename");
+    check_inside_image_folder(file);
+    const auto size = photo_size(annotation, file);
+    for (const auto* object = annotation->FirstChildElement("object"); object != nullptr;
+         object = object->NextSiblingElement("object")) {
+      const std::string label = text_of(object, "name");
+      if (const auto box = visible_box(box_of(object), size)) rows.push_back({file, label, box});
+    }
+  }
+
+ private:
+  std::string text_of(const tinyxml2::XMLElement* parent, const char* name) const {
+    const auto* child = parent->FirstChildElement(name);
+    const char* raw = child == nullptr ? nullptr : child->GetText();
+    const std::string_view text = trimmed(raw == nullptr ? "" : raw);
+    if (text.empty()) {
+      fail(ExitCode::data, "{}: line {}: <{}> has no <{}>", path_, parent->GetLineNum(),
+           parent->Name(), name);
+    }
+    if (std::any_of(text.begin(), text.end(), [](char c) { return c >= 0 && c < ' '; })) {
+      fail(ExitCode::data, "{}: line {}: <{}> holds a control character", path_,
+           child->GetLineNum(), name);
+    }
+    return std::string(text);
+  }
+
+  void check_inside_image_folder(const fs::path& file) const {
+    if (file.is_absolute() || std::find(file.begin(), file.end(), "..") != file.end()) {
+      fail(ExitCode::data, "{}: <filename> {} leaves the image folder; name a file inside {}",
+           path_, file.string(), image_folder_.string());
+    }
+  }
+
+  /// The photo's size, else what <size> says, else nothing.
+  std::optional<ImageSize> photo_size(const tinyxml2::XMLElement* annotation,
+                                      const std::string& file) const {
+    if (const auto size = read_image_size(image_folder_ / file)) return size;
+    const auto* size = annotation->FirstChildElement("size");
+    if (size == nullptr) return std::nullopt;
+    const int height = coordinate(size, "height");
+    const int width = coordinate(size, "width");
+    if (height <= 0 || width <= 0) return std::nullopt;
+    return ImageSize{height, width};
+  }
+
+  /// A whole number of pixels; fractions, which some tools write, are rounded.
+  int coordinate(const tinyxml2::XMLElement* parent, const char* name) const {
+    const std::string text = text_of(parent, name);
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !(std::abs(value) < 1e9)) {
+      fail(ExitCode::data, "{}: line {}: <{}> is {}, not a number of pixels", path_,
+           parent->GetLineNum(), name, text);
+    }
+    return static_cast<int>(std::lround(value));
+  }
+
+  Box box_of(const tinyxml2::XMLElement* object) const {
+    const auto* box = object->FirstChildElement("bndbox");
+    if (box == nullptr) {
+      fail(ExitCode::data, "{}: line {}: <object> has no <bndbox>", path_, object->GetLineNum());
+    }
+    return {coordinate(box, "xmin"), coordinate(box, "ymin"), coordinate(box, "xmax"),
+            coordinate(box, "ymax")};
+  }
+
+  /// The part of the box that lies in the photo; nothing if there is none.
+  std::optional<Box> visible_box(Box box, std::optional<ImageSize> size) const {
+    const std::string given =
+        fmt::format("{}: box ({}, {}) to ({}, {})", path_, box.xmin, box.ymin, box.xmax, box.ymax);
+    if (size.has_value()) {
+      const auto width = static_cast<int>(size->width);
+      const auto height = static_cast<int>(size->height);
+      const Box clipped{std::clamp(box.xmin, 0, width), std::clamp(box.ymin, 0, height),
+                        std::clamp(box.xmax, 0, width), std::clamp(box.ymax, 0, height)};
+      const bool leaves = clipped.xmin != box.xmin || clipped.ymin != box.ymin ||
+                          clipped.xmax != box.xmax || clipped.ymax != box.ymax;
+      box = clipped;
+      if (leaves && !empty(box)) {
+        report_(fmt::format("warning: {} leaves its photo of {}x{} pixels: clipped", given, width,
+                            height));
+      }
+    }
+    if (empty(box)) {
+      report_(fmt::format("warning: {} is empty or outside its photo: dropped", given));
+      return std::nullopt;
+    }
+    return box;
+  }
+
+  static bool empty(const Box& box) { return box.xmin >= box.xmax || box.ymin >= box.ymax; }
+
+  std::string path_;
+  const fs::path& image_folder_;
+  const Report& report_;
+};
+
+std::vector<Row> read_voc(const fs::path& folder, const fs::path& image_folder,
+                          const Report& report) {
+  const auto files = sorted_entries(
+      folder, [](const fs::path& path) { return path.extension() == ".xml" && !is_folder(path); });
+  if (files.empty()) fail(ExitCode::no_input, "{}: no *.xml in it", folder.string());
+  std::vector<Row> rows;
+  for (const fs::path& file : files) VocFile(file, image_folder, report).append_rows(rows);
+  if (rows.empty()) fail(ExitCode::data, "{}: no <object> in any annotation", folder.string());
+  return rows;
+}
+
+std::vector<Row> read_class_folders(const fs::path& folder) {
+  std::vector<Row> rows;
+  for (const fs::path& class_folder : sorted_entries(folder, is_folder)) {
+    const std::string label = class_folder.filename().string();
+    for (const fs::path& photo : sorted_entries(class_folder, has_image_extension)) {
+      rows.push_back({label + "/" + photo.filename().string(), label, std::nullopt});
+    }
+  }
+  if (rows.empty()) {
+    fail(ExitCode::no_input, "{}: no annotations and no photos in it; {}", folder.string(),
+         kExpected);
+  }
+  return rows;
+}
+
+}  // namespace
+
+void report_on_stderr(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+Annotations read_annotations(const fs::path& folder, const Report& report) {
+  if (!is_folder(folder)) fail(ExitCode::no_input, "{}: no such folder", folder.string());
+  const fs::path annotations = folder / "annotations";
+  const fs::path images = folder / "images";
+  if (!is_folder(annotations) && !is_folder(images)) return {folder, read_class_folders(folder)};
+  for (const fs::path& part : {annotations, images}) {
+    if (!is_folder(part)) {
+      fail(ExitCode::no_input, "{}: no such folder; {}", part.string(), kExpected);
+    }
+  }
+  return {images, read_voc(annotations, images, report)};
+}
+
+}  // namespace ember

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include "data/scaling.h"
+
+namespace ember {
+
+/// Where an output pixel comes from: input (row, column) = (row_row r + row_column c + row_offset,
+/// column_row r + column_column c + column_offset). Fixed-point numbers with 32 fraction bits: sums
+/// are exact, so coordinates are the same on every device and for every order of evaluation.
+struct PixelMap {
+  int64_t row_row;
+  int64_t row_column;
+  int64_t row_offset;
+  int64_t column_row;
+  int64_t column_column;
+  int64_t column_offset;
+};
+
+/// output(r, c) = scaling(image at map(r, c)), bilinear, coordinates clamped to the image. `image`
+/// is RGB (height, width, 3), `output` (height, width, 3) floats.
+void warp(const uint8_t* image, int64_t height, int64_t width, const PixelMap& map,
+          const Scaling& scaling, float* output);
+
+}  // namespace ember
