@@ -1,0 +1,219 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+#include <thread>
+
+#include "tests/data/testing.h"
+
+namespace ember {
+namespace {
+
+constexpr int64_t kSide = 8;
+
+/// Ten rows that share four photos; row i shows photo i % 4 and has label i % 3.
+Dataset small_dataset() {
+  Dataset dataset;
+  dataset.classes = {"a", "b", "c"};
+  dataset.photos.pixels = ByteTensor({4, kSide, kSide, 3});
+  for (int64_t photo = 0; photo < 4; ++photo) {
+    dataset.photos.pixels.rows(photo, photo + 1)
+        .copy_from(
+            noise_image(kSide, kSide, static_cast<uint64_t>(photo)).reshape({1, kSide, kSide, 3}));
+  }
+  for (int32_t i = 0; i < 10; ++i) {
+    dataset.rows.push_back({"", dataset.classes[static_cast<size_t>(i % 3)], {}});
+    dataset.labels.push_back(i % 3);
+    dataset.photos.photo_of.push_back(i % 4);
+  }
+  return dataset;
+}
+
+std::vector<int64_t> all_rows() {
+  std::vector<int64_t> rows(10);
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  return rows;
+}
+
+/// One epoch, copied: images and labels of each row in the order served.
+struct Epoch {
+  std::vector<int64_t> rows;
+  std::vector<int64_t> batch_sizes;
+  std::vector<int32_t> labels;
+  std::vector<float> images;
+  bool operator==(const Epoch&) const = default;
+};
+
+Epoch serve(Loader& loader, uint64_t number, std::chrono::milliseconds pause = {}) {
+  Epoch epoch;
+  loader.start_epoch(number);
+  while (const Batch* batch = loader.next()) {
+    std::this_thread::sleep_for(pause);
+    const auto size = static_cast<int64_t>(batch->rows.size());
+    CHECK(batch->images.shape() == Shape{size, kSide, kSide, 3});
+    CHECK(batch->labels.shape() == Shape{size});
+    epoch.batch_sizes.push_back(size);
+    epoch.rows.insert(epoch.rows.end(), batch->rows.begin(), batch->rows.end());
+    const auto labels = batch->labels.values();
+    epoch.labels.insert(epoch.labels.end(), labels.begin(), labels.end());
+    const auto images = batch->images.values();
+    epoch.images.insert(epoch.images.end(), images.begin(), images.end());
+  }
+  CHECK(loader.next() == nullptr);
+  return epoch;
+}
+
+TEST_CASE("without shuffling and augmentation batches hold the rows in order") {
+  const Dataset dataset = small_dataset();
+  LoaderOptions options;
+  options.batch_size = 4;
+  options.shuffle = false;
+  Loader loader(dataset, all_rows(), options);
+  CHECK(loader.row_count() == 10);
+  CHECK(loader.batch_count() == 3);
+  CHECK(loader.next() == nullptr);  // no epoch has begun
+  const Epoch epoch = serve(loader, 0);
+  CHECK(epoch.rows == all_rows());
+  CHECK(epoch.batch_sizes == std::vector<int64_t>{4, 4, 2});
+  CHECK(epoch.labels == dataset.labels);
+  size_t wrong = 0;
+  for (int64_t row = 0; row < 10; ++row) {
+    const ByteTensor photo = dataset.pixels_of(row);
+    for (int64_t i = 0; i < photo.size(); ++i) {
+      const float expected = static_cast<float>(photo.data()[i]) / 255.0f;
+      wrong += epoch.images[static_cast<size_t>(row * photo.size() + i)] != expected ? 1 : 0;
+    }
+  }
+  CHECK(wrong == 0);
+  CHECK(serve(loader, 1) == epoch);
+}
+
+TEST_CASE("shuffling serves every row once, each epoch in an order of its own") {
+  const Dataset dataset = small_dataset();
+  LoaderOptions options;
+  options.batch_size = 3;
+  Loader loader(dataset, {9, 2, 5, 7}, options);
+  const Epoch first = serve(loader, 0);
+  std::vector<std::vector<int64_t>> orders;
+  for (uint64_t number = 0; number < 12; ++number) {
+    const Epoch epoch = serve(loader, number);
+    std::vector<int64_t> sorted = epoch.rows;
+    std::sort(sorted.begin(), sorted.end());
+    CHECK(sorted == std::vector<int64_t>{2, 5, 7, 9});
+    for (size_t i = 0; i < 4; ++i) CHECK(epoch.labels[i] == epoch.rows[i] % 3);
+    orders.push_back(epoch.rows);
+  }
+  std::sort(orders.begin(), orders.end());
+  orders.erase(std::unique(orders.begin(), orders.end()), orders.end());
+  CHECK(orders.size() > 5);
+  CHECK(serve(loader, 0) == first);  // an epoch can be repeated
+
+  options.seed = 2;
+  Loader other(dataset, {9, 2, 5, 7}, options);
+  std::vector<std::vector<int64_t>> same;
+  for (uint64_t number = 0; number < 6; ++number) {
+    const Epoch epoch = serve(other, number);
+    if (epoch.rows == serve(loader, number).rows) same.push_back(epoch.rows);
+  }
+  CHECK(same.size() < 6);
+}
+
+TEST_CASE("an augmented image depends on the seed, the epoch and its row alone") {
+  const Dataset dataset = small_dataset();
+  LoaderOptions options;
+  options.augmentation = AugmentationRanges{};
+  options.scale = Scale::symmetric;
+  options.batch_size = 4;
+  Loader loader(dataset, all_rows(), options);
+  const Epoch epoch = serve(loader, 3);
+  CHECK(serve(loader, 4).images != epoch.images);
+  CHECK(serve(loader, 3, std::chrono::milliseconds(5)) == epoch);
+
+  const Scaling scaling = scaling_of(options.scale);
+  const Philox random(options.seed, Purpose::augmentation, 3);
+  size_t wrong = 0;
+  for (size_t i = 0; i < 10; ++i) {
+    const auto row = static_cast<uint64_t>(epoch.rows[i]);
+    const auto parameters = draw_augmentation({}, random, row, kSide, kSide);
+    Tensor expected({kSide, kSide, 3});
+    warp(dataset.pixels_of(epoch.rows[i]).data(), kSide, kSide, pixel_map(parameters, kSide, kSide),
+         scaling, expected.data());
+    const size_t size = expected.values().size();
+    wrong += std::equal(expected.values().begin(), expected.values().end(),
+                        epoch.images.begin() + static_cast<std::ptrdiff_t>(i * size))
+                 ? 0
+                 : 1;
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a batch stays as it is until the next is asked for") {
+  const Dataset dataset = small_dataset();
+  LoaderOptions options;
+  options.batch_size = 1;
+  options.augmentation = AugmentationRanges{};
+  Loader loader(dataset, all_rows(), options);
+  const Epoch expected = serve(loader, 0);
+  loader.start_epoch(0);
+  for (size_t i = 0; const Batch* batch = loader.next(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // the thread runs ahead
+    const size_t size = batch->images.values().size();
+    CHECK(std::equal(batch->images.values().begin(), batch->images.values().end(),
+                     expected.images.begin() + static_cast<std::ptrdiff_t>(i * size)));
+  }
+}
+
+TEST_CASE("an epoch can be left before its end") {
+  const Dataset dataset = small_dataset();
+  LoaderOptions options;
+  options.batch_size = 2;
+  Loader loader(dataset, all_rows(), options);
+  const Epoch expected = serve(loader, 7);
+  for (uint64_t number = 0; number < 50; ++number) {
+    loader.start_epoch(number);
+    for (uint64_t i = 0; i < number % 4; ++i) CHECK(loader.next() != nullptr);
+  }
+  CHECK(serve(loader, 7) == expected);
+  loader.start_epoch(0);  // and a loader be destroyed in the middle of one
+}
+
+TEST_CASE("nothing is allocated after the start") {
+  const Dataset dataset = small_dataset();
+  LoaderOptions options;
+  options.batch_size = 4;
+  options.augmentation = AugmentationRanges{};
+  Loader loader(dataset, all_rows(), options);
+  const int64_t before = memory_stats().allocations;
+  for (uint64_t number = 0; number < 3; ++number) {
+    loader.start_epoch(number);
+    while (loader.next() != nullptr) {
+    }
+  }
+  CHECK(memory_stats().allocations == before);
+}
+
+TEST_CASE("what goes wrong in the thread reaches the caller, after the batches before it") {
+  const Dataset dataset = small_dataset();
+  LoaderOptions options;
+  options.batch_size = 2;
+  options.shuffle = false;
+  Loader loader(dataset, {0, 1, 2, 10}, options);
+  for (uint64_t number = 0; number < 2; ++number) {
+    loader.start_epoch(number);
+    CHECK(loader.next() != nullptr);
+    check_error(ExitCode::internal, {"row 10 of a data set of 10"}, [&] { loader.next(); });
+  }
+}
+
+TEST_CASE("no rows make no batches") {
+  const Dataset dataset = small_dataset();
+  Loader loader(dataset, {}, {});
+  loader.start_epoch(0);
+  CHECK(loader.batch_count() == 0);
+  CHECK(loader.next() == nullptr);
+}
+
+}  // namespace
+}  // namespace ember
