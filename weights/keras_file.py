@@ -42,7 +42,7 @@ def hdf5_bytes(path: Path) -> bytes:
 
 
 def layer_name(group: h5py.Group) -> str:
-    """The layer of a group of a `.weights.h5`. Older Keras 3 (3.5 among them) did not store its name;
+    """The layer of a group of a `.weights.h5`. Older Keras 3 (3.5 among them) stored no name;
     then it follows from the group's own, the layer's class with a number in forward order."""
     if "name" in group["vars"].attrs:
         return group["vars"].attrs["name"]
@@ -77,7 +77,9 @@ def read_tensors(content: bytes, source: object) -> Tensors:
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             file.visititems(visit)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except Failure:
+        raise
+    except Exception as error:  # h5py meets damage with nearly any exception
         raise Failure(os.EX_DATAERR,
                       f"{source} is not a Keras HDF5 file, or is damaged: {error}") from error
     return tensors
