@@ -32,17 +32,19 @@ struct DepthwiseShape {
         window(w) {}
 };
 
-/// The rows of all images, one below the other, in bands that threads share out: about
-/// kBandElements each, so that a band's halo and partial sums weigh little and a few images still
-/// keep many threads busy. They depend on the shape alone.
+/// The rows of all images, one below the other, in bands that threads share out: about 400 KB each,
+/// so that a band's halo and partial sums weigh little and a few images still keep many threads
+/// busy. A band is an image, or one halved or doubled until it fits: then no band straddles two
+/// images, and threads get equal shares of the usual batches. Bands depend on the shape alone.
 struct RowBands {
   int64_t rows;
   int64_t rows_per_band;
 
   RowBands(int64_t images, int64_t height, int64_t width, int64_t channels)
-      : rows(images * height) {
-    constexpr int64_t kBandElements = int64_t{1} << 16;
-    rows_per_band = std::max<int64_t>(kBandElements / (width * channels), 4);
+      : rows(images * height), rows_per_band(height) {
+    const int64_t rows_wanted = std::max<int64_t>(100000 / (width * channels), 4);
+    while (rows_per_band > rows_wanted) rows_per_band = (rows_per_band + 1) / 2;
+    while (rows_per_band * 2 <= rows_wanted) rows_per_band *= 2;
   }
   int64_t count() const { return (rows + rows_per_band - 1) / rows_per_band; }
   int64_t first(int64_t band) const { return band * rows_per_band; }

@@ -37,11 +37,12 @@ HWY_INLINE void for_each_vector_group(D d, int64_t channels, const Body& body) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = 0;
   for (; c + kVectors * lanes <= channels; c += kVectors * lanes) {
-    body(std::integral_constant<int, kVectors>(), c, static_cast<size_t>(lanes));
+    body(std::integral_constant<int, kVectors>(), c, hn::Lanes(d));
   }
-  for (; c < channels; c += lanes) {
-    body(std::integral_constant<int, 1>(), c, static_cast<size_t>(std::min(lanes, channels - c)));
+  for (; c + lanes <= channels; c += lanes) {
+    body(std::integral_constant<int, 1>(), c, hn::Lanes(d));
   }
+  if (c < channels) body(std::integral_constant<int, 1>(), c, static_cast<size_t>(channels - c));
 }
 
 /// The first `count` floats at `from`, any alignment, nothing read beyond them; the remaining lanes
@@ -109,34 +110,86 @@ HWY_INLINE hn::Vec<D> pending_backward(D d, const PendingGradient& pending, hn::
 }
 
 /// out = pending(raw) for `rows` rows of `channels` floats; `out_stride` floats from row to row of
-/// `out`.
+/// `out`. What the pending lacks is decided before the loops: fewer instructions a vector keep more
+/// loads from memory under way.
 inline void apply_pending(const float* raw, int64_t rows, int64_t channels, const Pending& pending,
                           float* out, int64_t out_stride) {
   const hn::ScalableTag<float> d;
-  for (int64_t row = 0; row < rows; ++row) {
-    for_each_vector(d, channels, [&](int64_t c, size_t count) {
-      const auto v = load_n(d, raw + row * channels + c, count);
-      store_n(pending_forward(d, pending, v, c, count), d, out + row * out_stride + c, count);
-    });
+  const auto lower = hn::Set(d, pending.lower);
+  const auto upper = hn::Set(d, pending.upper);
+  const auto apply = [&](auto has_affine) {
+    const float* scale = pending.scale;
+    const float* shift = pending.shift;
+    for (int64_t row = 0; row < rows; ++row) {
+      const float* from = raw + row * channels;
+      float* to = out + row * out_stride;
+      for_each_vector_group<4>(d, channels, [&](auto vectors, int64_t first, size_t count) {
+        const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+        for (int i = 0; i < vectors; ++i) {
+          const int64_t c = first + i * lanes;
+          auto u = load_n(d, from + c, count);
+          if constexpr (has_affine) {
+            u = hn::MulAdd(load_n(d, scale + c, count), u, load_n(d, shift + c, count));
+          }
+          store_n(hn::Min(upper, hn::Max(lower, u)), d, to + c, count);
+        }
+      });
+    }
+  };
+  if (pending.has_affine()) {
+    apply(std::true_type());
+  } else {
+    apply(std::false_type());
   }
 }
 
 /// out = pending(dz) for rows [first_row, first_row + rows) of a gradient; `dz` and `pending.raw`
-/// start at row 0.
+/// start at row 0. The whole transform (BatchNorm with batch statistics behind a clip) has a loop
+/// of its own, for the same reason.
 inline void apply_pending_gradient(const float* dz, int64_t first_row, int64_t rows,
                                    int64_t channels, const PendingGradient& pending, float* out,
                                    int64_t out_stride) {
   const hn::ScalableTag<float> d;
-  const float* raw = pending.identity() ? dz : pending.raw;
-  for (int64_t row = 0; row < rows; ++row) {
-    const int64_t offset = (first_row + row) * channels;
-    for_each_vector(d, channels, [&](int64_t c, size_t count) {
-      auto v = load_n(d, dz + offset + c, count);
-      if (!pending.identity()) {
-        v = pending_backward(d, pending, v, load_n(d, raw + offset + c, count), c, count);
-      }
-      store_n(v, d, out + row * out_stride + c, count);
-    });
+  if (pending.identity()) {
+    for (int64_t row = 0; row < rows; ++row) {
+      std::copy_n(dz + (first_row + row) * channels, channels, out + row * out_stride);
+    }
+    return;
+  }
+  const auto lower = hn::Set(d, pending.forward.lower);
+  const auto upper = hn::Set(d, pending.forward.upper);
+  const auto apply = [&](auto whole) {
+    const PendingGradient p = pending;
+    for (int64_t row = 0; row < rows; ++row) {
+      const float* gradient = dz + (first_row + row) * channels;
+      const float* raw = p.raw + (first_row + row) * channels;
+      float* to = out + row * out_stride;
+      for_each_vector_group<2>(d, channels, [&](auto vectors, int64_t first, size_t count) {
+        const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+        for (int i = 0; i < vectors; ++i) {
+          const int64_t c = first + i * lanes;
+          const auto x = load_n(d, raw + c, count);
+          auto v = load_n(d, gradient + c, count);
+          if constexpr (whole) {
+            const auto u = hn::MulAdd(load_n(d, p.forward.scale + c, count), x,
+                                      load_n(d, p.forward.shift + c, count));
+            const auto du = hn::IfThenElseZero(hn::And(hn::Lt(lower, u), hn::Lt(u, upper)), v);
+            const auto statistics =
+                hn::MulAdd(load_n(d, p.b + c, count), x, load_n(d, p.c + c, count));
+            v = hn::Add(hn::Mul(load_n(d, p.a + c, count), du), statistics);
+          } else {
+            v = pending_backward(d, p, v, x, c, count);
+          }
+          store_n(v, d, to + c, count);
+        }
+      });
+    }
+  };
+  if (pending.forward.has_affine() && pending.forward.has_clip() && pending.a != nullptr &&
+      pending.b != nullptr) {
+    apply(std::true_type());
+  } else {
+    apply(std::false_type());
   }
 }
 
