@@ -26,7 +26,7 @@ Shape shape_of(const benchmark::State& state) {
 void batch_norm_moments(benchmark::State& state) {
   const Tensor x = bench_tensor(shape_of(state));
   Moments moments{Tensor({x.dim(3)}), Tensor({x.dim(3)})};
-  for (auto _ : state) channel_moments(x, moments);
+  while (state.KeepRunning()) channel_moments(x, moments);
   set_floats_moved(state, x.size());
 }
 BENCHMARK(batch_norm_moments)->Apply(activations);
@@ -38,7 +38,7 @@ void batch_norm_backward(benchmark::State& state) {
   const Moments moments{Tensor::filled(channels, 0.1f), Tensor::filled(channels, 1.0f)};
   Tensor dgamma(channels);
   Tensor dbeta(channels);
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     batch_norm_backward_sums(dz, x.raw, x.pending(), moments, 1e-3f, dgamma, dbeta);
   }
   set_floats_moved(state, 2 * dz.size());

@@ -43,7 +43,7 @@ void depthwise_forward(benchmark::State& state) {
   const Tensor weight = bench_tensor(layer.weight);
   Tensor y(layer.y);
   Moments moments{Tensor({layer.channels}), Tensor({layer.channels})};
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     depthwise_conv2d_forward(x.raw, x.pending(), weight, layer.window, y, &moments);
   }
   set_floats_moved(state, layer.x.size() + layer.y.size());
@@ -56,7 +56,7 @@ void depthwise_dgrad(benchmark::State& state) {
   const Tensor dz = bench_tensor(layer.y);
   const Tensor weight = bench_tensor(layer.weight);
   Tensor dx(layer.x);
-  for (auto _ : state) depthwise_conv2d_dgrad(dz, y.gradient(), weight, layer.window, dx);
+  while (state.KeepRunning()) depthwise_conv2d_dgrad(dz, y.gradient(), weight, layer.window, dx);
   set_floats_moved(state, layer.x.size() + 2 * layer.y.size());
 }
 BENCHMARK(depthwise_dgrad)->Apply(layers);
@@ -67,7 +67,7 @@ void depthwise_wgrad(benchmark::State& state) {
   const BenchActivation y(layer.y);
   const Tensor dz = bench_tensor(layer.y);
   Tensor dweight(layer.weight);
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     depthwise_conv2d_wgrad(x.raw, x.pending(), dz, y.gradient(), layer.window, dweight);
   }
   set_floats_moved(state, layer.x.size() + 2 * layer.y.size());

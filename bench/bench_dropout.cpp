@@ -11,7 +11,7 @@ void dropout(benchmark::State& state) {
   Pending relu;
   relu.lower = 0;
   const Philox generator(1, Purpose::dropout, 0);
-  for (auto _ : state) dropout_forward(x, relu, 0.5f, generator, y);
+  while (state.KeepRunning()) dropout_forward(x, relu, 0.5f, generator, y);
   set_floats_moved(state, 2 * x.size());
 }
 BENCHMARK(dropout)->ArgName("batch")->Arg(32)->Unit(benchmark::kMicrosecond)->UseRealTime();

@@ -11,7 +11,7 @@ const Shape kPooled{32, 1280};
 void average_pool_forward(benchmark::State& state) {
   const BenchActivation x(kFeatures);
   Tensor y(kPooled);
-  for (auto _ : state) global_average_pool_forward(x.raw, x.pending(), y);
+  while (state.KeepRunning()) global_average_pool_forward(x.raw, x.pending(), y);
   set_floats_moved(state, kFeatures.size() + kPooled.size());
 }
 BENCHMARK(average_pool_forward)->Unit(benchmark::kMicrosecond)->UseRealTime();
@@ -19,7 +19,7 @@ BENCHMARK(average_pool_forward)->Unit(benchmark::kMicrosecond)->UseRealTime();
 void average_pool_backward(benchmark::State& state) {
   const Tensor dy = bench_tensor(kPooled);
   Tensor dx(kFeatures);
-  for (auto _ : state) global_average_pool_backward(dy, dx);
+  while (state.KeepRunning()) global_average_pool_backward(dy, dx);
   set_floats_moved(state, kFeatures.size() + kPooled.size());
 }
 BENCHMARK(average_pool_backward)->Unit(benchmark::kMicrosecond)->UseRealTime();

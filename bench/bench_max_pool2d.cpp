@@ -16,7 +16,7 @@ void max_pool_forward(benchmark::State& state) {
   ByteTensor choice(y.shape());
   Pending relu;
   relu.lower = 0;
-  for (auto _ : state) max_pool2d_forward(x, relu, 2, y, choice);
+  while (state.KeepRunning()) max_pool2d_forward(x, relu, 2, y, choice);
   set_floats_moved(state, x.size() + y.size() + y.size() / 4);
 }
 BENCHMARK(max_pool_forward)->Apply(poolings);
@@ -25,7 +25,7 @@ void max_pool_backward(benchmark::State& state) {
   Tensor dx({32, state.range(0), state.range(0), state.range(1)});
   const Tensor dy = bench_tensor(max_pool2d_output_shape(dx.shape(), 2));
   const ByteTensor choice = ByteTensor::filled(dy.shape(), 3);
-  for (auto _ : state) max_pool2d_backward(dy, choice, 2, dx);
+  while (state.KeepRunning()) max_pool2d_backward(dy, choice, 2, dx);
   set_floats_moved(state, dx.size() + dy.size() + dy.size() / 4);
 }
 BENCHMARK(max_pool_backward)->Apply(poolings);

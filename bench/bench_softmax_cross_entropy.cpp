@@ -10,7 +10,7 @@ void cross_entropy(benchmark::State& state) {
   Tensor probabilities(logits.shape());
   Tensor losses({32});
   Tensor dlogits(logits.shape());
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     softmax_cross_entropy_forward(logits, labels, probabilities, losses);
     softmax_cross_entropy_backward(probabilities, labels, dlogits);
   }

@@ -51,11 +51,19 @@ HWY_INLINE void gradient_sum_vectors(D d, const float* dz, const float* raw, int
                                      const float* inverse_deviation, int64_t c, size_t count,
                                      float* dbeta, float* dgamma) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto lower = hn::Set(d, forward.lower);
+  const auto upper = hn::Set(d, forward.upper);
+  const bool clips = forward.has_clip();
+  hn::Vec<D> scale[kVectors];
+  hn::Vec<D> shift[kVectors];
   hn::Vec<D> mu[kVectors];
   hn::Vec<D> sum[kVectors];
   hn::Vec<D> product[kVectors];
   for (int i = 0; i < kVectors; ++i) {
-    mu[i] = load_n(d, mean + c + i * lanes, count);
+    const int64_t channel = c + i * lanes;
+    scale[i] = forward.has_affine() ? load_n(d, forward.scale + channel, count) : hn::Set(d, 1.0f);
+    shift[i] = forward.has_affine() ? load_n(d, forward.shift + channel, count) : hn::Zero(d);
+    mu[i] = load_n(d, mean + channel, count);
     sum[i] = hn::Zero(d);
     product[i] = hn::Zero(d);
   }
@@ -63,17 +71,20 @@ HWY_INLINE void gradient_sum_vectors(D d, const float* dz, const float* raw, int
     for (int i = 0; i < kVectors; ++i) {
       const int64_t channel = c + i * lanes;
       const auto x = load_n(d, raw + row * stride + channel, count);
-      const auto gradient = load_n(d, dz + row * stride + channel, count);
-      const auto du = pending_du(d, forward, gradient, x, channel, count);
+      auto du = load_n(d, dz + row * stride + channel, count);
+      if (clips) {
+        const auto u = hn::MulAdd(scale[i], x, shift[i]);
+        du = hn::IfThenElseZero(hn::And(hn::Lt(lower, u), hn::Lt(u, upper)), du);
+      }
       sum[i] = hn::Add(sum[i], du);
       product[i] = hn::MulAdd(du, hn::Sub(x, mu[i]), product[i]);
     }
   }
   for (int i = 0; i < kVectors; ++i) {
     const int64_t channel = c + i * lanes;
-    const auto scale = load_n(d, inverse_deviation + channel, count);
+    const auto inverse = load_n(d, inverse_deviation + channel, count);
     store_n(sum[i], d, dbeta + channel, count);
-    store_n(hn::Mul(product[i], scale), d, dgamma + channel, count);
+    store_n(hn::Mul(product[i], inverse), d, dgamma + channel, count);
   }
 }
 
@@ -181,7 +192,8 @@ void require_moments(const char* operation, const Moments& moments, const Shape&
 }  // namespace
 
 void channel_moments(const Tensor& x, Moments& moments) {
-  EMBER_REQUIRE(x.size() > 0, "channel_moments: x {} has no elements", to_string(x.shape()));
+  EMBER_REQUIRE(x.shape().size() > 0, "channel_moments: x {} has no elements",
+                to_string(x.shape()));
   require_moments("channel_moments", moments, {x.dim(-1)});
   EMBER_DISPATCH(x.device(), channel_moments, x, moments);
 }
@@ -207,7 +219,7 @@ void batch_norm_backward_sums(const Tensor& dz, const Tensor& raw, const Pending
                               const Moments& moments, float epsilon, Tensor& dgamma,
                               Tensor& dbeta) {
   const char* operation = "batch_norm_backward_sums";
-  EMBER_REQUIRE(dz.size() > 0 && dz.shape() == raw.shape(), "{}: dz {}, raw {}", operation,
+  EMBER_REQUIRE(dz.shape().size() > 0 && dz.shape() == raw.shape(), "{}: dz {}, raw {}", operation,
                 to_string(dz.shape()), to_string(raw.shape()));
   const Shape channels{dz.dim(-1)};
   require_moments(operation, moments, channels);

@@ -24,7 +24,7 @@ template <int kTaps, class D>
 HWY_INLINE void convolve_vector(D d, const Tap* taps, int count, const float* weight,
                                 bool accumulate, int64_t channel, size_t lanes, int64_t pixels,
                                 int64_t in_step, int64_t out_step, float* out) {
-  constexpr size_t kHeld = kTaps == 0 ? 1 : kTaps;
+  constexpr size_t kHeld = std::max(kTaps, 1);
   hn::Vec<D> weights[kHeld];
   const float* rows[kHeld];
   for (int t = 0; t < kTaps; ++t) {

@@ -58,8 +58,9 @@ void softmax_cross_entropy_backward(const Tensor& probabilities, const LabelTens
 namespace {
 
 void require_rows_of_classes(const char* operation, const char* argument, const Tensor& tensor) {
-  EMBER_REQUIRE(tensor.rank() == 2 && tensor.size() > 0, "{}: {} {} wants (N, K), not empty",
-                operation, argument, to_string(tensor.shape()));
+  EMBER_REQUIRE(tensor.rank() == 2 && tensor.shape().size() > 0,
+                "{}: {} {} wants (N, K), not empty", operation, argument,
+                to_string(tensor.shape()));
 }
 
 void require_shape(const char* operation, const char* argument, const Shape& shape,

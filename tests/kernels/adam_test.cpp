@@ -59,6 +59,7 @@ TEST_CASE("adam follows the double-precision formulas for 20 steps, in both form
       options.form = form;
       std::vector<AdamSlot> slots = random_slots();
       std::vector<Reference> references;
+      references.reserve(slots.size());
       for (const AdamSlot& slot : slots) references.emplace_back(slot.value);
       for (int t = 1; t <= 20; ++t) {
         set_gradients(slots, t);

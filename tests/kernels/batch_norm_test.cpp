@@ -167,6 +167,7 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
             return change / (2 * kStep);
           };
           std::vector<double> dx_expected;
+          dx_expected.reserve(x.size());
           for (double& element : x) dx_expected.push_back(difference(element));
           REQUIRE(relative_l2(dx_channel, dx_expected) < 2e-5);
           REQUIRE(std::abs(dgamma.data()[k] - difference(gamma_at)) < 2e-4);
