@@ -178,6 +178,40 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
   });
 }
 
+TEST_CASE("batch_norm_backward_sums is exact on whole numbers and shuts both kinks out") {
+  for_each_target([] {
+    for (int64_t channels : {1, 5, 16, 83}) {
+      const Tensor raw = random_integers({200, channels}, -6, 6, 1);
+      const Tensor dz = random_integers(raw.shape(), -5, 5, 2);
+      const Tensor scale = random_integers({channels}, 1, 2, 3);
+      const Tensor shift = random_integers({channels}, -2, 2, 4);
+      const Moments moments{random_integers({channels}, -3, 3, 5),
+                            Tensor::filled({channels}, 0.25f)};
+      for (bool clip : {false, true}) {
+        Pending forward{scale.data(), shift.data()};
+        if (clip) {
+          forward.lower = 0;
+          forward.upper = 6;
+        }
+        Tensor dgamma = poisoned({channels});
+        Tensor dbeta = poisoned({channels});
+        batch_norm_backward_sums(dz, raw, forward, moments, 0.0f, dgamma, dbeta);
+        Tensor dgamma_expected = Tensor::zeros({channels});
+        Tensor dbeta_expected = Tensor::zeros({channels});
+        for (int64_t i = 0; i < raw.size(); ++i) {
+          const int64_t c = i % channels;
+          const float u = scale.data()[c] * raw.data()[i] + shift.data()[c];
+          if (clip && (u <= 0 || u >= 6)) continue;
+          dbeta_expected.data()[c] += dz.data()[i];
+          dgamma_expected.data()[c] += dz.data()[i] * 2 * (raw.data()[i] - moments.mean.data()[c]);
+        }
+        CHECK(equal_bytes(dgamma, dgamma_expected));
+        CHECK(equal_bytes(dbeta, dbeta_expected));
+      }
+    }
+  });
+}
+
 TEST_CASE("batch_norm_backward_sums adds up blocks accurately, equally for one and two threads") {
   const Shape shape{5, 40, 41, 24};
   const Tensor raw = random_uniform(shape, 9, 11, 1);
