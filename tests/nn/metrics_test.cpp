@@ -26,8 +26,9 @@ TEST_CASE("report and metrics equal scikit-learn's") {
   std::ifstream file(EMBER_SOURCE_DIR "/tests/golden/report.json");
   const auto cases = nlohmann::json::parse(file);
   REQUIRE(cases.size() >= 16);
-  for (const auto& [name, golden] : cases.items()) {
-    CAPTURE(name);
+  for (const auto& item : cases.items()) {
+    const nlohmann::json& golden = item.value();
+    CAPTURE(item.key());
     const auto names = golden["classes"].get<std::vector<std::string>>();
     const ConfusionMatrix confusion = confusion_of(golden["confusion_matrix"]);
     CHECK(classification_report(confusion, names) == golden["text"].get<std::string>());

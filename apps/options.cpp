@@ -1,0 +1,233 @@
+#include "apps/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "data/classes.h"
+#include "tensor/error.h"
+
+namespace ember {
+namespace {
+
+constexpr int64_t kMany = 1'000'000;
+constexpr int64_t kLargestSide = 4096;
+// Of numpy's RandomState, whose oversampling a run follows.
+constexpr int64_t kLargestSeed = std::numeric_limits<uint32_t>::max();
+
+template <typename Number>
+bool parse(const std::string& text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end;
+}
+
+CLI::Validator positive_number() {
+  const auto check = [](const std::string& text) -> std::string {
+    double number = 0;
+    if (parse(text, number) && number > 0 && std::isfinite(number)) return "";
+    return fmt::format("'{}' is not a number above 0", text);
+  };
+  return {check, ""};
+}
+
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  const auto check = [words](const std::string& text) -> std::string {
+    if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+    return fmt::format("'{}' is not one of {}", text, fmt::join(words, ", "));
+  };
+  return {check, ""};
+}
+
+/// Declares options that stand under one heading of --help.
+class Group {
+ public:
+  Group(CLI::App& app, std::string name) : app_(app), name_(std::move(name)) {}
+
+  template <typename T>
+  CLI::Option* add(const std::string& name, const std::string& type, T& value,
+                   const std::string& description) {
+    return app_.add_option(name, value, description)->type_name(type)->group(name_);
+  }
+
+  template <typename Number>
+  CLI::Option* add_number(const std::string& name, const std::string& type, Number& value,
+                          CLI::Validator range, const std::string& description) {
+    return add(name, type, value, description)->check(std::move(range))->capture_default_str();
+  }
+
+  CLI::Option* add_choice(const std::string& name, std::string& value,
+                          const std::vector<std::string>& words, const std::string& description) {
+    return add(name, fmt::format("{}", fmt::join(words, "|")), value, description)
+        ->check(one_of(words))
+        ->capture_default_str();
+  }
+
+  void add_classes(std::vector<std::string>& classes, const std::string& description) {
+    app_.add_option_function<std::string>(
+            "--classes",
+            [&classes](const std::string& text) {
+              classes = CLI::detail::split(text, ',');
+              check_classes(classes);
+            },
+            description)
+        ->type_name("A,B,...")
+        ->group(name_);
+  }
+
+  void add_flag(const std::string& name, bool& value, const std::string& description) {
+    app_.add_flag(name, value, description)->group(name_);
+  }
+
+ private:
+  CLI::App& app_;
+  std::string name_;
+};
+
+/// What the two programs say differently about the options they share.
+struct Wording {
+  std::string weights;
+  std::string weights_default;
+  std::string scale_default;
+  int64_t side_factor;  ///< of --image-size
+  int64_t smallest_side;
+};
+
+void add_training_options(CLI::App& app, TrainingOptions& options, const Wording& wording) {
+  Group data(app, "Data");
+  data.add("--data-dir", "DIR", options.data_dir,
+           "Photos: annotations/ and images/ (PASCAL VOC), or one folder a class")
+      ->default_str("drawn faces");
+  data.add_number("--drawn-photos", "N", options.drawn_photos, whole_number(10, kMany),
+                  "How many photos to draw where no --data-dir is given");
+  data.add_classes(options.classes,
+                   "Names of the classes, in the order of the model's outputs (default: those of "
+                   "trained weights, else of the data as they appear)");
+  data.add_number(
+      "--image-size", "PIXELS", options.image_size,
+      whole_number(wording.smallest_side, kLargestSide, wording.side_factor),
+      wording.side_factor == 1
+          ? "Side to which photos are resized"
+          : fmt::format("Side to which photos are resized, a multiple of {}", wording.side_factor));
+
+  Group model(app, "Model");
+  model.add("--weights", "FILE", options.weights, wording.weights)
+      ->default_str(wording.weights_default);
+  model
+      .add_choice("--scale", options.scale, {"unit", "symmetric", "imagenet"},
+                  "Range of the input: unit is [0, 1], symmetric [-1, 1], imagenet (x - mean) / "
+                  "deviation of ImageNet's colours")
+      ->default_str(wording.scale_default);
+
+  Group training(app, "Training");
+  training.add_number("--epochs", "N", options.epochs, whole_number(1, kMany),
+                      "Epochs of training, at most");
+  training.add_number("--batch-size", "N", options.batch_size, whole_number(1, 4096),
+                      "Photos a step");
+  training.add_number("--lr", "RATE", options.lr, positive_number(), "Learning rate of Adam");
+  training.add_number("--patience", "EPOCHS", options.patience, whole_number(0, kMany),
+                      "Stop after so many epochs without a better validation loss and go back to "
+                      "the best weights; 0: train all epochs and keep the last weights");
+  training.add_number("--seed", "N", options.seed, whole_number(0, kLargestSeed),
+                      "Seed of everything random; equal seeds give equal results");
+}
+
+void add_run_options(CLI::App& app, TrainingOptions& options) {
+  add_machine_options(app, options.device, options.threads);
+  Group output(app, "Output");
+  output.add("--output-dir", "DIR", options.output_dir, "New folder for the results")
+      ->default_str(fmt::format("runs/{}-1, -2, ...", app.get_name()));
+  output.add_choice("--progress", options.progress, {"auto", "bar", "line", "none"},
+                    "A moving bar, a line an epoch, or nothing; auto is the bar on a terminal and "
+                    "lines elsewhere");
+}
+
+}  // namespace
+
+CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor) {
+  const auto check = [=](const std::string& text) -> std::string {
+    int64_t number = 0;
+    if (parse(text, number) && low <= number && number <= high && number % factor == 0) return "";
+    const std::string kind = factor == 1 ? "whole number" : fmt::format("multiple of {}", factor);
+    return fmt::format("'{}' is not a {} from {} to {}", text, kind, low, high);
+  };
+  return {check, ""};
+}
+
+void add_baseline_options(CLI::App& app, TrainingOptions& options) {
+  options.patience = 0;
+  add_training_options(app, options,
+                       {.weights = "Trained weights to go on from, such as best.safetensors",
+                        .weights_default = "random",
+                        .scale_default = "unit, or what the weights say",
+                        .side_factor = 1,
+                        .smallest_side = 16});
+  add_run_options(app, options);
+}
+
+void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
+  options.weights = "weights/mobilenet_v2.safetensors";
+  options.patience = 5;
+  add_training_options(app, options,
+                       {.weights = "Pretrained weights, or trained ones to go on from",
+                        .weights_default = options.weights.string(),
+                        .scale_default = "what the weights say; the notebook took unit",
+                        .side_factor = 32,
+                        .smallest_side = 32});
+  Group finetuning(app, "Fine-tuning");
+  finetuning.add_flag("--finetune", options.finetune,
+                      "After the stage with the base frozen, train all layers");
+  finetuning.add_number("--finetune-epochs", "N", options.finetune_epochs, whole_number(1, kMany),
+                        "Epochs of fine-tuning, at most");
+  finetuning.add_number("--finetune-lr", "RATE", options.finetune_lr, positive_number(),
+                        "Learning rate of fine-tuning");
+  add_run_options(app, options);
+}
+
+void add_machine_options(CLI::App& app, std::string& device, int& threads) {
+  Group machine(app, "Machine");
+  machine.add_choice("--device", device, {"auto", "cpu", "cuda"},
+                     "Where to compute; auto is the fastest there is");
+  machine
+      .add_number("--threads", "N", threads, whole_number(1, 1024),
+                  "CPU threads; the results do not depend on them")
+      ->default_str("all");
+}
+
+Device select_device(const std::string& name) {
+  if (name == "cuda") {
+    fail(ExitCode::unavailable,
+         "--device cuda: this build of Ember has no CUDA; use --device cpu or leave it out");
+  }
+  return Device::cpu;
+}
+
+nlohmann::ordered_json to_json(const TrainingOptions& options) {
+  return {
+      {"data_dir", options.data_dir.string()},
+      {"drawn_photos", options.drawn_photos},
+      {"classes", options.classes},
+      {"image_size", options.image_size},
+      {"weights", options.weights.string()},
+      {"scale", options.scale},
+      {"epochs", options.epochs},
+      {"batch_size", options.batch_size},
+      {"lr", options.lr},
+      {"patience", options.patience},
+      {"seed", options.seed},
+      {"finetune", options.finetune},
+      {"finetune_epochs", options.finetune_epochs},
+      {"finetune_lr", options.finetune_lr},
+      {"device", options.device},
+      {"threads", options.threads},
+      {"output_dir", options.output_dir.string()},
+      {"progress", options.progress},
+  };
+}
+
+}  // namespace ember

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tensor/device.h"
+
+namespace ember {
+
+/// What train_baseline and train_mobilenet can be asked for; the defaults are the notebook's.
+struct TrainingOptions {
+  std::filesystem::path data_dir;  ///< empty: drawn faces
+  int drawn_photos = 400;
+  std::vector<std::string> classes;  ///< empty: those of the weights, or of the data
+  int image_size = 128;              ///< pixels
+  std::string scale;              ///< "unit", "symmetric", "imagenet"; empty: that of the weights
+  std::filesystem::path weights;  ///< empty: random initial weights
+
+  int epochs = 10;
+  double lr = 1e-3;
+  int patience = 0;  ///< epochs without a better val_loss before a stage ends; 0: no early stopping
+  int batch_size = 32;
+  int64_t seed = 1;
+
+  bool finetune = false;
+  int finetune_epochs = 5;
+  double finetune_lr = 1e-4;
+
+  std::string device = "auto";
+  int threads = 0;  ///< 0: as many as the process may run on
+
+  std::filesystem::path output_dir;  ///< empty: runs/<app>-<n>
+  std::string progress = "auto";     ///< "auto", "bar", "line", "none"
+};
+
+/// Declares the options of train_baseline. What is out of range fails while the arguments are
+/// parsed.
+void add_baseline_options(CLI::App& app, TrainingOptions& options);
+
+/// Declares the options of train_mobilenet: the same and those of the pretrained weights and of
+/// fine-tuning.
+void add_mobilenet_options(CLI::App& app, TrainingOptions& options);
+
+/// Declares --device and --threads.
+void add_machine_options(CLI::App& app, std::string& device, int& threads);
+
+/// The device that "auto", "cpu" or "cuda" means on this machine. Throws Error(unavailable) when
+/// there is none.
+Device select_device(const std::string& name);
+
+/// A validator for whole numbers in [low, high] that are a multiple of `factor`.
+CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor = 1);
+
+/// The options as args.json holds them.
+nlohmann::ordered_json to_json(const TrainingOptions& options);
+
+}  // namespace ember

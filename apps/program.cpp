@@ -1,0 +1,97 @@
+#include "apps/program.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <sstream>
+
+#include "tensor/error.h"
+
+namespace ember {
+namespace {
+
+/// --help with each option's default, and descriptions that wrap.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    return CLI::detail::find_and_replace(CLI::Formatter::make_help(app, std::move(name), mode),
+                                         "\n\n\n", "\n\n");
+  }
+
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    constexpr size_t kDescription = 26;
+    constexpr size_t kWidth = 100;
+    const std::string name = "  " + make_option_name(option, is_positional) +
+                             (option->get_type_size() == 0 ? "" : " " + option->get_type_name());
+    const std::string value = option->get_default_str();
+    std::istringstream words(value.empty()
+                                 ? option->get_description()
+                                 : option->get_description() + " (default: " + value + ")");
+    std::string text = fmt::format("{:<{}}", name, kDescription);
+    size_t column = text.size();
+    if (name.size() + 2 > kDescription) column = kWidth;  // the description begins a line
+    for (std::string word; words >> word;) {
+      if (column + 1 + word.size() > kWidth) {
+        text += "\n" + std::string(kDescription, ' ');
+        column = kDescription;
+      }
+      text += " " + word;
+      column += 1 + word.size();
+    }
+    return text + "\n";
+  }
+};
+
+std::string one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+int report(ExitCode code, const std::string& message) {
+  std::fflush(stdout);
+  fmt::print(stderr, "error: {}\n", one_line(message));
+  return static_cast<int>(code);
+}
+
+void flush_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    fail(ExitCode::io, "cannot write to standard output: {}", std::strerror(errno));
+  }
+}
+
+}  // namespace
+
+int run_program(CLI::App& app, int argc, const char* const* argv,
+                const std::function<void()>& body) {
+  try {
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), EMBER_VERSION),
+                         "Print the version and exit");
+    app.parse(argc, argv);
+    body();
+    flush_output();
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
+    return report(ExitCode::usage,
+                  fmt::format("{} (see {} --help)", one_line(error.what()), app.get_name()));
+  } catch (const Error& error) {
+    return report(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return report(ExitCode::internal, "not enough memory; try a smaller --batch-size");
+  } catch (const std::exception& error) {
+    return report(ExitCode::internal, error.what());
+  }
+}
+
+void warn(const std::string& message) { fmt::print(stderr, "warning: {}\n", one_line(message)); }
+
+}  // namespace ember

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <functional>
+#include <string>
+
+namespace ember {
+
+/// The main function of every program: parses the arguments, runs `body`, and returns the exit
+/// code. Whatever goes wrong becomes one line `error: ...` on stderr: an option that is unknown or
+/// makes no sense exits with 64, an ember::Error with its own code, anything else with 70.
+int run_program(CLI::App& app, int argc, const char* const* argv,
+                const std::function<void()>& body);
+
+/// Prints one line `warning: ...` on stderr.
+void warn(const std::string& message);
+
+}  // namespace ember
