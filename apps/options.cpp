@@ -11,6 +11,7 @@
 
 #include "data/classes.h"
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 
 namespace ember {
 namespace {
@@ -205,6 +206,12 @@ Device select_device(const std::string& name) {
          "--device cuda: this build of Ember has no CUDA; use --device cpu or leave it out");
   }
   return Device::cpu;
+}
+
+void use_machine(std::string& device, int& threads) {
+  device = to_string(select_device(device));
+  if (threads > 0) set_thread_count(threads);
+  threads = thread_count();
 }
 
 nlohmann::ordered_json to_json(const TrainingOptions& options) {

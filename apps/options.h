@@ -52,6 +52,10 @@ void add_machine_options(CLI::App& app, std::string& device, int& threads);
 /// there is none.
 Device select_device(const std::string& name);
 
+/// Sets the number of threads (0: all) and puts what was resolved into the arguments. Throws as
+/// select_device.
+void use_machine(std::string& device, int& threads);
+
 /// A validator for whole numbers in [low, high] that are a multiple of `factor`.
 CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor = 1);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,5 +19,10 @@ struct LayerRow {
   int64_t macs = 0;                 ///< multiply-adds of one sample's forward pass
   std::vector<std::string> inputs;  ///< names of the layers it reads; none for the input layer
 };
+
+/// The layer table as Keras prints it, with multiply-adds and whether a layer trains (Y, N, or -
+/// for one without variables). `Connected to` stands there when the model is no chain. Long names
+/// are shortened in the middle.
+std::string format_summary(const std::string& model, std::span<const LayerRow> rows);
 
 }  // namespace ember

@@ -1,0 +1,97 @@
+#include "apps/run_folder.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <system_error>
+
+#include "tensor/atomic_file.h"
+#include "tensor/error.h"
+
+namespace ember {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_parents(const fs::path& folder) {
+  std::error_code error;
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (error) {
+    fail(ExitCode::cannot_create, "{}: cannot make the folder: {}", folder.string(),
+         error.message());
+  }
+}
+
+// True when this call made the folder, so that two runs never share one.
+bool make_folder(const fs::path& folder) {
+  std::error_code error;
+  const bool made = fs::create_directory(folder, error);
+  if (error && error != std::errc::file_exists) {
+    fail(ExitCode::cannot_create, "{}: cannot make the folder: {}", folder.string(),
+         error.message());
+  }
+  return made;
+}
+
+fs::path first_free(const std::string& app) {
+  make_parents(fs::path("runs") / app);
+  for (int64_t n = 1;; ++n) {
+    fs::path folder = fs::path("runs") / fmt::format("{}-{}", app, n);
+    if (make_folder(folder)) return folder;
+  }
+}
+
+fs::path given(const fs::path& folder) {
+  make_parents(folder);
+  if (!make_folder(folder)) {
+    std::error_code error;
+    if (!fs::is_directory(folder, error) || !fs::is_empty(folder, error) || error) {
+      fail(ExitCode::cannot_create,
+           "{}: exists already, and runs are never overwritten; give "
+           "another --output-dir",
+           folder.string());
+    }
+  }
+  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+    fail(ExitCode::cannot_create, "{}: cannot write into the folder; give another --output-dir",
+         folder.string());
+  }
+  return folder;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const fs::path& output_dir, const std::string& app)
+    : path_(output_dir.empty() ? first_free(app) : given(output_dir)) {}
+
+void RunFolder::write(const std::string& name, std::string_view content) const {
+  AtomicFile file(path_ / name);
+  file.write(content);
+  file.commit();
+}
+
+std::string results_csv(const History& history) {
+  std::string csv =
+      "stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,ms_per_step\n";
+  for (const EpochResult& epoch : history) {
+    csv += fmt::format("{},{},{:.8g},{:.8g},{:.8g},{:.8g},{:.8g},{:.3f},{:.3f}\n", epoch.stage,
+                       epoch.epoch, epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy,
+                       epoch.learning_rate, epoch.seconds, epoch.ms_per_step);
+  }
+  return csv;
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+bool CsvLog::on_epoch_end(Model&, const EpochResult& result) {
+  history_.push_back(result);
+  folder_.write("results.csv", results_csv(history_));
+  return true;
+}
+
+}  // namespace ember

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "nn/history.h"
+#include "nn/train.h"
+
+namespace ember {
+
+/// The folder that holds what one run leaves behind. Its files appear whole.
+class RunFolder {
+ public:
+  /// Makes `output_dir`, or the first `runs/<app>-<n>` that does not exist yet where it is empty.
+  /// Throws Error(cannot_create) when the folder holds something already or cannot be made or
+  /// written.
+  RunFolder(const std::filesystem::path& output_dir, const std::string& app);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
+  void write(const std::string& name, std::string_view content) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// results.csv: a line an epoch. Times stand in `seconds` and `ms_per_step` alone.
+std::string results_csv(const History& history);
+
+/// A field of a CSV file (RFC 4180): quoted where it has to be.
+std::string csv_field(const std::string& text);
+
+/// Writes results.csv anew after each epoch, all stages of a run one after the other.
+class CsvLog : public Callback {
+ public:
+  explicit CsvLog(const RunFolder& folder) : folder_(folder) {}
+  bool on_epoch_end(Model& model, const EpochResult& result) override;
+
+ private:
+  const RunFolder& folder_;
+  History history_;
+};
+
+}  // namespace ember

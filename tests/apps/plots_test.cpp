@@ -1,0 +1,70 @@
+#include "apps/plots.h"
+
+#include <doctest/doctest.h>
+#include <tinyxml2.h>
+
+#include <string>
+#include <vector>
+
+namespace ember {
+namespace {
+
+int count(const std::string& text, const std::string& part) {
+  int found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+bool is_xml(const std::string& text) {
+  tinyxml2::XMLDocument document;
+  return document.Parse(text.c_str()) == tinyxml2::XML_SUCCESS;
+}
+
+}  // namespace
+
+TEST_CASE("curves: two panels, two curves each, a boundary between stages") {
+  History history;
+  for (int epoch = 1; epoch <= 3; ++epoch) {
+    history.push_back({.stage = "frozen",
+                       .epoch = epoch,
+                       .loss = 1.0 / epoch,
+                       .accuracy = 0.3 * epoch,
+                       .val_loss = 1.1 / epoch,
+                       .val_accuracy = 0.2 * epoch});
+  }
+  const std::string one_stage = curves_svg("a < b", history);
+  CHECK(is_xml(one_stage));
+  CHECK(one_stage.find("a &lt; b") != std::string::npos);
+  CHECK(count(one_stage, "<polyline") == 4);
+  CHECK(count(one_stage, "class=\"boundary\"") == 0);
+
+  history.push_back({.stage = "finetune", .epoch = 1, .loss = 0.5, .val_loss = 0.25});
+  const std::string two_stages = curves_svg("two", history);
+  CHECK(count(two_stages, "class=\"boundary\"") == 2);
+  CHECK(count(two_stages, ">finetune<") == 2);
+  CHECK(count(two_stages, "nan") == 0);
+}
+
+TEST_CASE("curves of one epoch, of equal values and of none are still pictures") {
+  CHECK(is_xml(curves_svg("none", {})));
+  const std::string one = curves_svg("one", {{.stage = "baseline", .epoch = 1}});
+  CHECK(is_xml(one));
+  CHECK(count(one, "nan") == 0);
+  CHECK(count(one, "inf") == 0);
+}
+
+TEST_CASE("confusion matrix: each cell has its count and its share of the row") {
+  ConfusionMatrix confusion(2);
+  confusion.add(0, 0, 3);
+  confusion.add(0, 1, 1);
+  const std::vector<std::string> names{"cat & dog", "fish"};
+  const std::string svg = confusion_matrix_svg("pets", confusion, names);
+  CHECK(is_xml(svg));
+  CHECK(svg.find(">3<") != std::string::npos);
+  CHECK(svg.find(">75.0 %<") != std::string::npos);
+  CHECK(svg.find(">25.0 %<") != std::string::npos);
+  CHECK(count(svg, ">0.0 %<") == 2);  // the class without photos
+  CHECK(count(svg, "cat &amp; dog") == 2);
+}
+
+}  // namespace ember

@@ -1,0 +1,74 @@
+#include "apps/run_folder.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tensor/error.h"
+#include "tests/temporary_folder.h"
+
+namespace ember {
+namespace {
+
+std::string content(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("runs are numbered, and none is taken twice") {
+  const TemporaryFolder temporary;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(temporary.path());
+  CHECK(RunFolder("", "app").path() == "runs/app-1");
+  CHECK(RunFolder("", "app").path() == "runs/app-2");
+  CHECK(RunFolder("", "other").path() == "runs/other-1");
+  std::filesystem::remove("runs/app-1");
+  CHECK(RunFolder("", "app").path() == "runs/app-1");
+  std::filesystem::current_path(before);
+}
+
+TEST_CASE("a given folder is made with its parents, and refused when something is in it") {
+  const TemporaryFolder temporary;
+  const auto path = temporary / "a" / "b";
+  const RunFolder folder(path, "app");
+  CHECK_NOTHROW(RunFolder(path, "app"));  // still empty
+  folder.write("args.json", "{}\n");
+  CHECK(content(path / "args.json") == "{}\n");
+  for (const auto& refused : {path, path / "args.json", path / "args.json" / "below"}) {
+    CAPTURE(refused);
+    try {
+      const RunFolder again(refused, "app");
+      FAIL("accepted");
+    } catch (const Error& error) {
+      CHECK(error.code() == ExitCode::cannot_create);
+      CHECK(std::string(error.what()).find(path.string()) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("results.csv") {
+  const History history{{.stage = "frozen",
+                         .epoch = 1,
+                         .loss = 1.25,
+                         .accuracy = 0.5,
+                         .val_loss = 1e-9,
+                         .val_accuracy = 1.0 / 3,
+                         .learning_rate = 1e-4,
+                         .seconds = 12.34567,
+                         .ms_per_step = 50}};
+  CHECK(results_csv(history) ==
+        "stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,ms_per_step\n"
+        "frozen,1,1.25,0.5,1e-09,0.33333333,0.0001,12.346,50.000\n");
+}
+
+TEST_CASE("fields of a CSV file are quoted where they must be") {
+  CHECK(csv_field("photo 1.png") == "photo 1.png");
+  CHECK(csv_field("a,b") == "\"a,b\"");
+  CHECK(csv_field("say \"hi\"") == "\"say \"\"hi\"\"\"");
+}
+
+}  // namespace ember
