@@ -83,3 +83,41 @@ def picture(seed, height, width, cell=16):
     top = grid[r][:, c] * (cell - u) + grid[r][:, c + 1] * u
     bottom = grid[r + 1][:, c] * (cell - u) + grid[r + 1][:, c + 1] * u
     return ((top * (cell - v) + bottom * v) // cell**2).astype(np.uint8)
+
+
+def training_sample(n, side=128):
+    """Sample n of the training checks: (uint8 picture (side, side, 3), label in 0..2).
+
+    label = hash32(n) % 3; the picture is (7 picture(1000 + n) + 255 [channel == label]) // 8, with
+    cells of max(8, side // 8) pixels: a faint tint, from which a model can learn the label, but
+    not within a few steps.
+    """
+    label = int(hash32(n)) % 3
+    drawn = picture(1000 + n, side, side, cell=max(8, side // 8)).astype(np.int64)
+    return ((7 * drawn + 255 * (np.arange(3) == label)) // 8).astype(np.uint8), label
+
+
+def parameter(name, shape):
+    """Initial float32 values of a parameter by name and shape, in Ember's layout.
+
+    s = symmetric(32-bit FNV-1a hash of the name). Kernels: s sqrt(6 / (kh kw in)) for
+    convolutions wider than 1x1 (9 for depthwise ones), s sqrt(6 / (in + out)) for 1x1 and dense
+    ones. gamma = 1 + s / 4, beta = moving_mean = s / 4, moving_variance = 1 + s / 2, bias = 0.
+    """
+    seed = 2166136261
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 16777619) & 0xFFFFFFFF
+    variable = name.split("/")[1]
+    if variable == "bias":
+        return np.zeros(shape, np.float32)
+    if variable == "kernel":
+        wide = len(shape) == 4 and shape[1] * shape[2] > 1
+        fan = 9 if len(shape) == 3 else np.prod(shape[1:]) if wide else shape[0] + shape[-1]
+        return symmetric(seed, shape, np.sqrt(6.0 / fan))
+    s = symmetric(seed, shape)
+    return {
+        "gamma": 1 + s / 4,
+        "beta": s / 4,
+        "moving_mean": s / 4,
+        "moving_variance": 1 + s / 2,
+    }[variable]
