@@ -1,0 +1,301 @@
+#include "kernels/conv2d.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv2d.cpp"
+#include <hwy/foreach_target.h>  // compiles this file once for each SIMD target
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "kernels/dispatch.h"
+#include "kernels/simd/convolution-inl.h"
+#include "kernels/simd/convolution.h"
+#include "kernels/simd/gemm-inl.h"
+#include "kernels/simd/moments-inl.h"
+#include "tensor/parallel.h"
+#include "tensor/scratch.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ember::cpu::HWY_NAMESPACE {
+
+/// Tasks that `count` rows (of `weight` pixels each) are cut into: enough for many threads, large
+/// enough to keep tiles full. Depends on the shape alone.
+inline int64_t task_count(int64_t count, int64_t weight) {
+  constexpr int64_t kTasks = 64;
+  constexpr int64_t kPixels = 28;
+  const int64_t tasks = std::clamp<int64_t>(count * weight / kPixels, 1, std::min(kTasks, count));
+  return tasks >= 8 ? tasks / 8 * 8 : tasks;
+}
+
+/// Calls `body(first, rows)` for blocks of [begin, end) of nearly `rows_per_block` rows.
+template <class Body>
+void for_each_block(Run run, int64_t rows_per_block, const Body& body) {
+  const int64_t rows = run.end - run.begin;
+  const int64_t blocks = (rows + rows_per_block - 1) / rows_per_block;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const Run block = part_of(rows, blocks, i);
+    body(run.begin + block.begin, block.end - block.begin);
+  }
+}
+
+/// c (rows, columns) = a * packed, where load(first, rows) gives rows of a (depth wide) and
+/// finish(task, first, rows) sees each block of c while it is in cache. Returns the tasks.
+template <class Load, class Finish>
+void multiply_rows(int64_t rows, int64_t depth, int64_t columns, const float* packed,
+                   const Output& c, int64_t tasks, const Load& load, const Finish& finish) {
+  constexpr int64_t kBlockFloats = int64_t{1} << 15;
+  const int64_t rows_per_block = std::clamp<int64_t>(kBlockFloats / (depth + columns), 28, 112);
+  parallel_for(tasks, [&](int64_t task) {
+    for_each_block(part_of(rows, tasks, task), rows_per_block, [&](int64_t first, int64_t count) {
+      const ImageRows a = load(first, count);
+      multiply({a.data, a.row, 1}, {packed}, count, columns, {1, depth},
+               {c.data + first * c.row, c.row, c.bias, c.accumulate});
+      finish(task, first, count);
+    });
+  });
+}
+
+/// The convolution proper: load(image, first, rows) gives rows of a padded image, finish(task,
+/// output row, rows) sees each row of y while it is in cache. Output rows are counted through all
+/// images.
+template <class Load, class Finish>
+void slide(const Convolution& conv, const float* packed, const Output& y, int64_t tasks,
+           const Load& load, const Finish& finish) {
+  constexpr int64_t kBlockFloats = int64_t{1} << 15;
+  const int64_t step_floats = conv.window.stride_h * conv.seen_columns() * conv.channels;
+  const int64_t rows_per_block = std::max<int64_t>(kBlockFloats / step_floats, 1);
+  const Depth depth{conv.kernel_h, conv.kernel_row()};
+  parallel_for(tasks, [&](int64_t task) {
+    const Run rows = part_of(conv.images * conv.out_h, tasks, task);
+    for (int64_t begin = rows.begin; begin < rows.end;) {
+      const int64_t image = begin / conv.out_h;
+      const int64_t end = std::min(rows.end, (image + 1) * conv.out_h);
+      for_each_block({begin, end}, rows_per_block, [&](int64_t first, int64_t count) {
+        const int64_t top = (first - image * conv.out_h) * conv.window.stride_h;
+        const ImageRows x = load(image, top, conv.seen_rows(count));
+        for (int64_t i = 0; i < count; ++i) {
+          multiply({x.data + i * conv.window.stride_h * x.row, conv.window.stride_w * conv.channels,
+                    1, x.row},
+                   {packed}, conv.out_w, conv.outputs, depth,
+                   {y.data + (first + i) * conv.out_w * y.row, y.row, y.bias, y.accumulate});
+          finish(task, first + i);
+        }
+      });
+      begin = end;
+    }
+  });
+}
+
+void Conv2dForward(const float* x, const Pending& pending, const float* weight, const float* bias,
+                   const Convolution& conv, float* y, float* mean, float* variance) {
+  const int64_t depth = conv.kernel_size();
+  const int64_t outputs = conv.outputs;
+  float* packed = scratch(Scratch::packed_weights, packed_floats(depth, outputs));
+  pack({weight, 1, depth}, 0, depth, depth, outputs, packed);
+
+  const bool pointwise = conv.pointwise();
+  const int64_t row_pixels = pointwise ? 1 : conv.out_w;
+  const int64_t rows = conv.pixels() / row_pixels;
+  const int64_t tasks = task_count(rows, row_pixels);
+  float* partials =
+      mean == nullptr ? nullptr : scratch(Scratch::partial_sums, moment_floats(tasks, outputs));
+  const auto gather = [&](int64_t task, int64_t first, int64_t count) {
+    if (partials == nullptr) return;
+    accumulate_moments(y + first * row_pixels * outputs, count * row_pixels, outputs, outputs,
+                       first == part_of(rows, tasks, task).begin,
+                       moment_block(partials, task, outputs));
+  };
+  const Output output{y, outputs, bias};
+  if (pointwise) {
+    multiply_rows(
+        rows, depth, outputs, packed, output, tasks,
+        [&](int64_t first, int64_t count) -> ImageRows {
+          if (pending.identity()) return {x + first * depth, depth};
+          float* copy = scratch(Scratch::input_block, count * depth);
+          apply_pending(x + first * depth, count, depth, pending, copy, depth);
+          return {copy, depth};
+        },
+        gather);
+  } else {
+    slide(
+        conv, packed, output, tasks,
+        [&](int64_t image, int64_t first, int64_t count) {
+          return input_rows(x, pending, conv, image, first, count, false);
+        },
+        [&](int64_t task, int64_t row) { gather(task, row, 1); });
+  }
+  if (partials != nullptr) {
+    const auto pixels_of = [&](int64_t task) {
+      const Run run = part_of(rows, tasks, task);
+      return (run.end - run.begin) * row_pixels;
+    };
+    merge_moments(partials, tasks, outputs, pixels_of, mean, variance);
+  }
+}
+
+/// dx as a stride-1 convolution of dy, spread out by the stride and padded, with the kernel turned
+/// by 180 degrees and its channels exchanged.
+void DgradGeneral(const float* dz, const PendingGradient& pending, const float* weight,
+                  const Convolution& forward, bool accumulate, float* dx) {
+  const Window& window = forward.window;
+  const Convolution conv{.images = forward.images,
+                         .height = forward.out_h,
+                         .width = forward.out_w,
+                         .channels = forward.outputs,
+                         .kernel_h = forward.kernel_h,
+                         .kernel_w = forward.kernel_w,
+                         .out_h = forward.height,
+                         .out_w = forward.width,
+                         .outputs = forward.channels,
+                         .window = {}};
+  const int64_t taps = conv.kernel_h * conv.kernel_w;
+  const int64_t depth = conv.kernel_size();
+  float* packed = scratch(Scratch::packed_weights, packed_floats(depth, conv.outputs));
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    pack({weight + (taps - 1 - tap) * conv.outputs, taps * conv.outputs, 1}, tap * conv.channels,
+         conv.channels, depth, conv.outputs, packed);
+  }
+
+  const int64_t row = conv.seen_columns() * conv.channels;
+  const int64_t above = conv.kernel_h - 1 - window.padding.top;
+  const int64_t left = conv.kernel_w - 1 - window.padding.left;
+  // Column of dy's pixel w in a spread row; those beyond either end meet no pixel of dx.
+  const auto column = [&](int64_t w) { return w * window.stride_w + left; };
+  int64_t first_pixel = 0;
+  while (first_pixel < conv.width && column(first_pixel) < 0) ++first_pixel;
+  int64_t end_pixel = conv.width;
+  while (end_pixel > first_pixel && column(end_pixel - 1) >= conv.seen_columns()) --end_pixel;
+
+  const auto spread_rows = [&](int64_t image, int64_t first, int64_t rows) -> ImageRows {
+    float* block = scratch(Scratch::gradient_block, rows * row);
+    std::fill(block, block + rows * row, 0.0f);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t spread = first + r - above;
+      const int64_t source = spread / window.stride_h;
+      if (spread < 0 || spread % window.stride_h != 0 || source >= conv.height) continue;
+      apply_pending_gradient(dz, (image * conv.height + source) * conv.width + first_pixel,
+                             end_pixel - first_pixel, conv.channels, pending,
+                             block + r * row + column(first_pixel) * conv.channels,
+                             window.stride_w * conv.channels);
+    }
+    return {block, row};
+  };
+  slide(conv, packed, {dx, conv.outputs, nullptr, accumulate},
+        task_count(conv.images * conv.out_h, conv.out_w), spread_rows, [](int64_t, int64_t) {});
+}
+
+void Conv2dDgrad(const float* dz, const PendingGradient& pending, const float* weight,
+                 const Convolution& conv, bool accumulate, float* dx) {
+  if (!conv.pointwise()) {
+    DgradGeneral(dz, pending, weight, conv, accumulate, dx);
+    return;
+  }
+  const int64_t rows = conv.pixels();
+  const int64_t depth = conv.outputs;
+  const int64_t columns = conv.channels;
+  float* packed = scratch(Scratch::packed_weights, packed_floats(depth, columns));
+  pack({weight, columns, 1}, 0, depth, depth, columns, packed);
+  multiply_rows(
+      rows, depth, columns, packed, {dx, columns, nullptr, accumulate}, task_count(rows, 1),
+      [&](int64_t first, int64_t count) {
+        return gradient_rows(dz, pending, depth, first, count, false);
+      },
+      [](int64_t, int64_t, int64_t) {});
+}
+
+}  // namespace ember::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace ember {
+namespace cpu {
+
+HWY_EXPORT(Conv2dForward);
+HWY_EXPORT(Conv2dDgrad);
+
+void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+  HWY_DYNAMIC_DISPATCH(Conv2dForward)
+  (x.data(), pending, weight.data(), bias.data(),
+   convolution_of(x.shape(), weight.shape(), y.shape(), window), y.data(),
+   moments != nullptr ? moments->mean.data() : nullptr,
+   moments != nullptr ? moments->variance.data() : nullptr);
+}
+
+void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                  const Window& window, bool accumulate, Tensor& dx) {
+  HWY_DYNAMIC_DISPATCH(Conv2dDgrad)
+  (dz.data(), pending, weight.data(),
+   convolution_of(dx.shape(), weight.shape(), dz.shape(), window), accumulate, dx.data());
+}
+
+}  // namespace cpu
+
+namespace {
+
+/// Checks x, weight and y (or dx, weight and dz) of one operation against each other.
+void require_shapes(const char* operation, const Shape& x, const Shape& weight, const Shape& y,
+                    const Window& window) {
+  const Shape expected = conv2d_output_shape(x, weight, window);
+  EMBER_REQUIRE(y == expected, "{}: x {} and weight {} give {}, not {}", operation, to_string(x),
+                to_string(weight), to_string(expected), to_string(y));
+}
+
+void require_bias(const char* operation, const char* argument, const Tensor& bias,
+                  const Shape& weight) {
+  EMBER_REQUIRE(bias.empty() || bias.shape() == Shape{weight[0]}, "{}: {} {}, weight {}", operation,
+                argument, to_string(bias.shape()), to_string(weight));
+}
+
+}  // namespace
+
+Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Window& window) {
+  EMBER_REQUIRE(
+      x.rank() == 4 && weight.rank() == 4 && x[3] == weight[3] && x.size() > 0 && weight.size() > 0,
+      "conv2d: x {} must be (N, H, W, I) and weight {} (O, KH, KW, I)", to_string(x),
+      to_string(weight));
+  const Padding& padding = window.padding;
+  EMBER_REQUIRE(window.stride_h > 0 && window.stride_w > 0 &&
+                    std::min({padding.top, padding.bottom, padding.left, padding.right}) >= 0,
+                "conv2d: stride {}x{} must be positive, padding {} {} {} {} not negative",
+                window.stride_h, window.stride_w, padding.top, padding.bottom, padding.left,
+                padding.right);
+  const int64_t out_h =
+      window_outputs(x[1], weight[1], window.stride_h, padding.top, padding.bottom);
+  const int64_t out_w =
+      window_outputs(x[2], weight[2], window.stride_w, padding.left, padding.right);
+  EMBER_REQUIRE(out_h > 0 && out_w > 0, "conv2d: x {}, padded, is smaller than the kernel of {}",
+                to_string(x), to_string(weight));
+  return {x[0], out_h, out_w, weight[0]};
+}
+
+void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+  require_shapes("conv2d_forward", x.shape(), weight.shape(), y.shape(), window);
+  require_bias("conv2d_forward", "bias", bias, weight.shape());
+  if (moments != nullptr) {
+    const Shape channels{weight.dim(0)};
+    EMBER_REQUIRE(moments->mean.shape() == channels && moments->variance.shape() == channels,
+                  "conv2d_forward: mean {}, variance {}, weight {}",
+                  to_string(moments->mean.shape()), to_string(moments->variance.shape()),
+                  to_string(weight.shape()));
+  }
+  EMBER_DISPATCH(x.device(), conv2d_forward, x, pending, weight, bias, window, y, moments);
+}
+
+void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                  const Window& window, bool accumulate, Tensor& dx) {
+  require_shapes("conv2d_dgrad", dx.shape(), weight.shape(), dz.shape(), window);
+  EMBER_DISPATCH(dz.device(), conv2d_dgrad, dz, pending, weight, window, accumulate, dx);
+}
+
+void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                  const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
+                  Tensor& dbias) {
+  require_shapes("conv2d_wgrad", x.shape(), dweight.shape(), dz.shape(), window);
+  require_bias("conv2d_wgrad", "dbias", dbias, dweight.shape());
+  EMBER_DISPATCH(x.device(), conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight, dbias);
+}
+
+}  // namespace ember
+#endif  // HWY_ONCE

@@ -1,0 +1,208 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd/gemm.cpp"
+#include <hwy/foreach_target.h>  // compiles this file once for each SIMD target
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "kernels/simd/gemm-inl.h"
+#include "kernels/simd/pending-inl.h"
+#include "tensor/parallel.h"
+#include "tensor/scratch.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace ember::cpu::HWY_NAMESPACE {
+
+using FloatTag = hn::ScalableTag<float>;
+using FloatVector = hn::Vec<FloatTag>;
+
+/// The tallest tile whose accumulators, two vectors wide, fit in the registers beside two vectors
+/// of b and one element of a.
+constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 14 : 6;
+constexpr int kTileVectors = 2;
+
+/// Longer sums are cut into blocks that are added up afterwards: better caching of b, and an error
+/// that grows with the block, not with the sum.
+constexpr int64_t kDepthBlock = 1024;
+
+struct Tile {
+  const float* a;
+  int64_t a_row;
+  int64_t a_step;
+  int64_t a_segment;
+  const float* b;
+  int64_t b_step;
+  int64_t b_segment;
+  Depth depth;
+  float* c;
+  int64_t c_row;
+  int64_t columns;
+  const float* bias;
+  bool accumulate;
+};
+
+/// Calls body(std::integral_constant<int, i>) for i < kCount: indices known at compile time keep
+/// arrays of vectors in registers.
+template <int kCount, class Body>
+HWY_INLINE void unrolled(const Body& body) {
+  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+    (body(std::integral_constant<int, i>()), ...);
+  }
+  (std::make_integer_sequence<int, kCount>());
+}
+
+/// One tile of c. With kRowsAdjacent a's rows are side by side (a transposed), otherwise its steps.
+template <int kRows, int kVectors, bool kRowsAdjacent>
+void multiply_tile(const Tile& tile) {
+  const FloatTag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  FloatVector sum[kRows][kVectors];
+  unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
+    unrolled<kVectors>([&](auto v) __attribute__((always_inline)) { sum[r][v] = hn::Zero(d); });
+  });
+
+  const int64_t a_row = kRowsAdjacent ? 1 : tile.a_row;
+  const int64_t a_step = kRowsAdjacent ? tile.a_step : 1;
+  for (int64_t segment = 0; segment < tile.depth.segments; ++segment) {
+    const float* a = tile.a + segment * tile.a_segment;
+    const float* b = tile.b + segment * tile.b_segment;
+    for (int64_t k = 0; k < tile.depth.steps; ++k) {
+      FloatVector vector[kVectors];
+      unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
+        vector[v] = hn::LoadU(d, b + v * lanes);
+      });
+      unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
+        const auto element = hn::Set(d, a[r * a_row]);
+        unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
+          sum[r][v] = hn::MulAdd(element, vector[v], sum[r][v]);
+        });
+      });
+      a += a_step;
+      b += tile.b_step;
+    }
+  }
+
+  unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
+    const auto count = static_cast<size_t>(std::min(lanes, tile.columns - v * lanes));
+    const auto bias = tile.bias != nullptr ? load_n(d, tile.bias + v * lanes, count) : hn::Zero(d);
+    unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
+      float* c = tile.c + r * tile.c_row + v * lanes;
+      const auto start = tile.accumulate ? load_n(d, c, count) : bias;
+      store_n(hn::Add(sum[r][v], start), d, c, count);
+    });
+  });
+}
+
+using TileFunction = void (*)(const Tile&);
+
+/// The tile functions of 1 to kTileRows rows.
+template <int kVectors, bool kRowsAdjacent, int... i>
+constexpr std::array<TileFunction, kTileRows> tile_functions(std::integer_sequence<int, i...>) {
+  return {multiply_tile<i + 1, kVectors, kRowsAdjacent>...};
+}
+
+template <int kVectors, bool kRowsAdjacent>
+constexpr auto kTileFunctions =
+    tile_functions<kVectors, kRowsAdjacent>(std::make_integer_sequence<int, kTileRows>());
+
+const std::array<TileFunction, kTileRows>& tile_functions(int64_t vectors, bool rows_adjacent) {
+  if (vectors == 1) return rows_adjacent ? kTileFunctions<1, true> : kTileFunctions<1, false>;
+  return rows_adjacent ? kTileFunctions<2, true> : kTileFunctions<2, false>;
+}
+
+/// Columns [column, column + columns) of c, at most kTileVectors vectors, in tiles of nearly equal
+/// height.
+void multiply_panel(Tile tile, int64_t rows) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  const bool rows_adjacent = tile.a_row == 1 && tile.a_step != 1;
+  const auto& functions = tile_functions((tile.columns + lanes - 1) / lanes, rows_adjacent);
+  const float* a = tile.a;
+  float* c = tile.c;
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  int64_t row = 0;
+  for (int64_t i = 0; i < tiles; ++i) {
+    const int64_t height = (rows - row) / (tiles - i);
+    tile.a = a + row * tile.a_row;
+    tile.c = c + row * tile.c_row;
+    functions[static_cast<size_t>(height - 1)](tile);
+    row += height;
+  }
+}
+
+void multiply(const BroadcastOperand& a, const VectorOperand& b, int64_t rows, int64_t columns,
+              Depth depth, const Output& c) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  const int64_t panel = kTileVectors * lanes;
+  const int64_t blocks =
+      depth.segments == 1 ? std::max<int64_t>((depth.steps + kDepthBlock - 1) / kDepthBlock, 1) : 1;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t first = depth.steps * block / blocks;
+    const int64_t steps = depth.steps * (block + 1) / blocks - first;
+    for (int64_t column = 0; column < columns; column += panel) {
+      const int64_t count = std::min(panel, columns - column);
+      const int64_t b_step = b.packed ? padded_columns(count) : b.step;
+      const float* b_panel = b.data + column * (b.packed ? depth.total() : 1);
+      multiply_panel({.a = a.data + first * a.step,
+                      .a_row = a.row,
+                      .a_step = a.step,
+                      .a_segment = a.segment,
+                      .b = b_panel + first * b_step,
+                      .b_step = b_step,
+                      .b_segment = b.packed ? depth.steps * b_step : b.segment,
+                      .depth = {depth.segments, steps},
+                      .c = c.data + column,
+                      .c_row = c.row,
+                      .columns = count,
+                      .bias = c.bias != nullptr ? c.bias + column : nullptr,
+                      .accumulate = c.accumulate || block > 0},
+                     rows);
+    }
+  }
+}
+
+void pack(const PackSource& b, int64_t first, int64_t count, int64_t depth, int64_t columns,
+          float* packed) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  const int64_t panel = kTileVectors * lanes;
+  parallel_for((columns + panel - 1) / panel, [&](int64_t i) {
+    const int64_t column = i * panel;
+    const int64_t filled = std::min(panel, columns - column);
+    const int64_t width = padded_columns(filled);
+    float* to = packed + column * depth + first * width;
+    for (int64_t k = 0; k < count; ++k, to += width) {
+      const float* from = b.data + k * b.row + column * b.column;
+      for (int64_t j = 0; j < filled; ++j) to[j] = from[j * b.column];
+      std::fill(to + filled, to + width, 0.0f);
+    }
+  });
+}
+
+void multiply_matrices(const BroadcastOperand& a, const PackSource& b, int64_t rows,
+                       int64_t columns, int64_t depth, const Output& c) {
+  constexpr int64_t kRowsPerBlock = 112;
+  constexpr int64_t kColumnsPerBlock = 256;  // whole panels on every target
+  if (columns > rows) {
+    parallel_for((columns + kColumnsPerBlock - 1) / kColumnsPerBlock, [&](int64_t i) {
+      const int64_t first = i * kColumnsPerBlock;
+      const int64_t count = std::min(kColumnsPerBlock, columns - first);
+      float* packed = scratch(Scratch::packed_weights, packed_floats(depth, count));
+      pack({b.data + first * b.column, b.row, b.column}, 0, depth, depth, count, packed);
+      multiply(a, {packed}, rows, count, {1, depth},
+               {c.data + first, c.row, c.bias != nullptr ? c.bias + first : nullptr, c.accumulate});
+    });
+    return;
+  }
+  float* packed = scratch(Scratch::packed_weights, packed_floats(depth, columns));
+  pack(b, 0, depth, depth, columns, packed);
+  parallel_for((rows + kRowsPerBlock - 1) / kRowsPerBlock, [&](int64_t i) {
+    const int64_t first = i * kRowsPerBlock;
+    multiply({a.data + first * a.row, a.row, a.step}, {packed},
+             std::min(kRowsPerBlock, rows - first), columns, {1, depth},
+             {c.data + first * c.row, c.row, c.bias, c.accumulate});
+  });
+}
+
+}  // namespace ember::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

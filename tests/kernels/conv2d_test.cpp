@@ -1,0 +1,270 @@
+#include "kernels/conv2d.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "tests/kernels/reference.h"
+
+namespace ember {
+namespace {
+
+struct Case {
+  const char* name;
+  Shape x;
+  Shape weight;
+  Window window;
+};
+
+const Case kCases[] = {
+    {"one pixel, one channel", {1, 1, 1, 1}, {1, 1, 1, 1}, {}},
+    {"pointwise", {2, 5, 7, 24}, {144, 1, 1, 24}, {}},
+    {"pointwise, narrow", {3, 4, 4, 35}, {17, 1, 1, 35}, {}},
+    {"pointwise, one output", {2, 9, 8, 16}, {1, 1, 1, 16}, {}},
+    {"pointwise, one input", {2, 9, 8, 1}, {33, 1, 1, 1}, {}},
+    {"pointwise, deep", {1, 4, 4, 1100}, {40, 1, 1, 1100}, {}},
+    {"3x3 valid, as the baseline's first layer", {2, 17, 33, 3}, {32, 3, 3, 3}, {}},
+    {"3x3 valid, wide channels", {1, 6, 7, 32}, {64, 3, 3, 32}, {}},
+    {"3x3 stride 2, TensorFlow's same", {2, 16, 16, 3}, {32, 3, 3, 3}, {2, 2, {0, 1, 0, 1}}},
+    {"3x3 stride 2, PyTorch's same", {2, 9, 8, 5}, {18, 3, 3, 5}, {2, 2, Padding::all(1)}},
+    {"3x3 same", {2, 5, 5, 16}, {16, 3, 3, 16}, {1, 1, Padding::all(1)}},
+    {"5x3, mixed strides", {2, 11, 10, 4}, {7, 5, 3, 4}, {3, 1, {2, 1, 0, 2}}},
+    {"3x5, mixed strides", {1, 10, 13, 2}, {19, 3, 5, 2}, {1, 3, {0, 0, 3, 1}}},
+    {"stride past the kernel", {2, 9, 9, 3}, {5, 2, 2, 3}, {3, 3, {}}},
+    {"1x1, stride 2", {2, 7, 8, 6}, {20, 1, 1, 6}, {2, 2, {}}},
+    {"1x1, padded", {1, 3, 3, 4}, {6, 1, 1, 4}, {1, 1, {1, 0, 0, 2}}},
+    {"padding beyond the kernel", {1, 2, 2, 3}, {4, 2, 2, 3}, {2, 1, {3, 2, 4, 3}}},
+    {"a kernel as large as the image", {3, 4, 5, 2}, {9, 4, 5, 2}, {}},
+    {"one channel, vectors that overlap", {1, 6, 40, 1}, {3, 3, 3, 1}, {}},
+};
+
+/// Calls `body(y, x, w)` with the flat indices of each product of the convolution.
+template <typename Body>
+void for_each_product(const Case& c, const Body& body) {
+  const Shape y = conv2d_output_shape(c.x, c.weight, c.window);
+  const int64_t h = c.x[1];
+  const int64_t w = c.x[2];
+  const int64_t channels = c.x[3];
+  const int64_t kernel_h = c.weight[1];
+  const int64_t kernel_w = c.weight[2];
+  for (int64_t pixel = 0; pixel < y[0] * y[1] * y[2]; ++pixel) {
+    const int64_t n = pixel / (y[1] * y[2]);
+    const int64_t top = pixel / y[2] % y[1] * c.window.stride_h - c.window.padding.top;
+    const int64_t left = pixel % y[2] * c.window.stride_w - c.window.padding.left;
+    for (int64_t tap = 0; tap < kernel_h * kernel_w; ++tap) {
+      const int64_t row = top + tap / kernel_w;
+      const int64_t column = left + tap % kernel_w;
+      if (row < 0 || row >= h || column < 0 || column >= w) continue;
+      for (int64_t o = 0; o < y[3]; ++o) {
+        for (int64_t i = 0; i < channels; ++i) {
+          body(static_cast<size_t>(pixel * y[3] + o),
+               static_cast<size_t>(((n * h + row) * w + column) * channels + i),
+               static_cast<size_t>((o * kernel_h * kernel_w + tap) * channels + i));
+        }
+      }
+    }
+  }
+}
+
+std::vector<double> reference_forward(const Case& c, const std::vector<double>& x,
+                                      const Tensor& weight, const Tensor& bias) {
+  const Shape shape = conv2d_output_shape(c.x, c.weight, c.window);
+  std::vector<double> y(static_cast<size_t>(shape.size()));
+  if (!bias.empty()) {
+    for (size_t i = 0; i < y.size(); ++i) {
+      y[i] = bias.data()[i % static_cast<size_t>(bias.size())];
+    }
+  }
+  for_each_product(
+      c, [&](size_t at_y, size_t at_x, size_t at_w) { y[at_y] += x[at_x] * weight.data()[at_w]; });
+  return y;
+}
+
+Shape output_shape(const Case& c) { return conv2d_output_shape(c.x, c.weight, c.window); }
+
+template <typename Body>
+void for_each_case(const Body& body) {
+  for_each_target([&] {
+    for (const Case& c : kCases) {
+      CAPTURE(c.name);
+      body(c);
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("conv2d_forward is exact on whole numbers, with and without pending and bias") {
+  for_each_case([](const Case& c) {
+    const Tensor x = random_integers(c.x, -4, 4, 1);
+    const Tensor weight = random_integers(c.weight, -3, 3, 2);
+    const Tensor bias = random_integers({c.weight[0]}, -9, 9, 3);
+    const IntegerPending transform(c.x[3]);
+    for (const Pending& pending : {Pending{}, transform.pending}) {
+      for (const Tensor& used_bias : {Tensor(), bias}) {
+        const auto expected =
+            reference_forward(c, reference_pending(x, pending), weight, used_bias);
+        require_equal_for_any_threads([&] {
+          Tensor y = poisoned(output_shape(c));
+          conv2d_forward(x, pending, weight, used_bias, c.window, y, nullptr);
+          REQUIRE(equal_values(y, expected));
+          return y;
+        });
+      }
+    }
+  });
+}
+
+TEST_CASE("conv2d_forward gathers the moments of its output") {
+  for_each_case([](const Case& c) {
+    const Tensor x = random_uniform(c.x, -1, 1, 1);
+    const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+    // A mean of 10^4 beside a spread of about 1: sums of squares would lose the variance.
+    const Tensor bias = Tensor::filled({c.weight[0]}, 1e4f);
+    const auto channels = static_cast<size_t>(c.weight[0]);
+    require_equal_for_any_threads([&] {
+      Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
+      Tensor y = poisoned(output_shape(c));
+      conv2d_forward(x, {}, weight, bias, c.window, y, &moments);
+      const auto values = to_double(y);
+      const double count = static_cast<double>(values.size() / channels);
+      for (size_t o = 0; o < channels; ++o) {
+        double mean = 0;
+        for (size_t i = o; i < values.size(); i += channels) mean += values[i] / count;
+        double variance = 0;
+        for (size_t i = o; i < values.size(); i += channels) {
+          variance += (values[i] - mean) * (values[i] - mean) / count;
+        }
+        REQUIRE(moments.mean.data()[o] == doctest::Approx(mean).epsilon(1e-6));
+        REQUIRE(moments.variance.data()[o] == doctest::Approx(variance).epsilon(1e-5));
+      }
+      return moments.variance;
+    });
+  });
+}
+
+TEST_CASE("conv2d_dgrad is exact on whole numbers, pending or not, overwriting or adding") {
+  for_each_case([](const Case& c) {
+    const Tensor dz = random_integers(output_shape(c), -3, 3, 1);
+    const Tensor weight = random_integers(c.weight, -3, 3, 2);
+    const Tensor before = random_integers(c.x, -9, 9, 3);
+    const IntegerPendingGradient transform(output_shape(c));
+    for (const PendingGradient& pending : {PendingGradient{}, transform.pending}) {
+      const auto dy = reference_pending_gradient(dz, pending);
+      std::vector<double> expected(static_cast<size_t>(c.x.size()));
+      for_each_product(c, [&](size_t at_y, size_t at_x, size_t at_w) {
+        expected[at_x] += dy[at_y] * weight.data()[at_w];
+      });
+      require_equal_for_any_threads([&] {
+        Tensor dx = poisoned(c.x);
+        conv2d_dgrad(dz, pending, weight, c.window, false, dx);
+        REQUIRE(equal_values(dx, expected));
+        return dx;
+      });
+      Tensor dx = before.clone();
+      conv2d_dgrad(dz, pending, weight, c.window, true, dx);
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] += before.data()[i];
+      REQUIRE(equal_values(dx, expected));
+    }
+  });
+}
+
+TEST_CASE("conv2d_wgrad is exact on whole numbers, with each operand pending or not") {
+  for_each_case([](const Case& c) {
+    const Tensor x = random_integers(c.x, -3, 3, 1);
+    const Tensor dz = random_integers(output_shape(c), -3, 3, 2);
+    const IntegerPending x_transform(c.x[3]);
+    const IntegerPendingGradient dz_transform(output_shape(c));
+    for (const Pending& x_pending : {Pending{}, x_transform.pending}) {
+      for (const PendingGradient& dz_pending : {PendingGradient{}, dz_transform.pending}) {
+        const auto z = reference_pending(x, x_pending);
+        const auto dy = reference_pending_gradient(dz, dz_pending);
+        std::vector<double> expected(static_cast<size_t>(c.weight.size()));
+        for_each_product(c, [&](size_t at_y, size_t at_x, size_t at_w) {
+          expected[at_w] += dy[at_y] * z[at_x];
+        });
+        std::vector<double> expected_bias(static_cast<size_t>(c.weight[0]));
+        for (size_t i = 0; i < dy.size(); ++i) expected_bias[i % expected_bias.size()] += dy[i];
+        require_equal_for_any_threads([&] {
+          Tensor dweight = poisoned(c.weight);
+          Tensor dbias = poisoned({c.weight[0]});
+          conv2d_wgrad(x, x_pending, dz, dz_pending, c.window, dweight, dbias);
+          REQUIRE(equal_values(dweight, expected));
+          REQUIRE(equal_values(dbias, expected_bias));
+          return dweight;
+        });
+        Tensor dweight = poisoned(c.weight);
+        Tensor no_bias;
+        conv2d_wgrad(x, x_pending, dz, dz_pending, c.window, dweight, no_bias);
+        REQUIRE(equal_values(dweight, expected));
+      }
+    }
+  });
+}
+
+TEST_CASE("conv2d gradients are the slopes of the forward pass") {
+  const Case c{"", {1, 5, 6, 3}, {4, 3, 2, 3}, {2, 1, {1, 0, 0, 1}}};
+  const Tensor x = random_uniform(c.x, -1, 1, 1);
+  const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+  const Tensor dy = random_uniform(output_shape(c), -1, 1, 3);
+  const auto loss = [&](const std::vector<double>& at_x, const Tensor& at_weight) {
+    const auto y = reference_forward(c, at_x, at_weight, {});
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy.data()[i];
+    return sum;
+  };
+  Tensor dx = poisoned(c.x);
+  conv2d_dgrad(dy, {}, weight, c.window, false, dx);
+  for (int64_t i = 0; i < x.size(); ++i) {
+    const double step = 0x1p-10;
+    auto values = to_double(x);
+    values[static_cast<size_t>(i)] += step;
+    const double above = loss(values, weight);
+    values[static_cast<size_t>(i)] -= 2 * step;
+    REQUIRE(dx.data()[i] ==
+            doctest::Approx((above - loss(values, weight)) / (2 * step)).epsilon(1e-5));
+  }
+  Tensor dweight = poisoned(c.weight);
+  Tensor dbias = poisoned({4});
+  conv2d_wgrad(x, {}, dy, {}, c.window, dweight, dbias);
+  for (int64_t i = 0; i < weight.size(); ++i) {
+    const float step = 0x1p-6f;
+    Tensor above = weight.clone();
+    above.data()[i] += step;
+    Tensor below = weight.clone();
+    below.data()[i] -= step;
+    const double distance = double{above.data()[i]} - below.data()[i];
+    REQUIRE(dweight.data()[i] ==
+            doctest::Approx((loss(to_double(x), above) - loss(to_double(x), below)) / distance)
+                .epsilon(1e-5));
+  }
+}
+
+TEST_CASE("conv2d within a parallel loop gives the same bytes image by image") {
+  const Case c{"", {4, 9, 9, 8}, {24, 3, 3, 8}, {1, 1, Padding::all(1)}};
+  const Tensor x = random_uniform(c.x, -1, 1, 1);
+  const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+  Tensor whole = poisoned(output_shape(c));
+  conv2d_forward(x, {}, weight, {}, c.window, whole, nullptr);
+  Tensor parts = poisoned(output_shape(c));
+  parallel_for(4, [&](int64_t n) {
+    Tensor y = parts.rows(n, n + 1);
+    conv2d_forward(x.rows(n, n + 1), {}, weight, {}, c.window, y, nullptr);
+  });
+  CHECK(equal_bytes(whole, parts));
+}
+
+TEST_CASE("conv2d says which shapes do not fit") {
+  const Tensor x = Tensor::zeros({1, 4, 4, 3});
+  const Tensor weight = Tensor::zeros({8, 3, 3, 3});
+  Tensor y = Tensor::zeros({1, 4, 4, 8});
+  CHECK_THROWS_WITH_AS(
+      conv2d_forward(x, {}, weight, {}, {}, y, nullptr),
+      doctest::Contains("x (1, 4, 4, 3) and weight (8, 3, 3, 3) give (1, 2, 2, 8), not "
+                        "(1, 4, 4, 8)"),
+      Error);
+  CHECK_THROWS_AS(conv2d_output_shape({1, 4, 4, 2}, weight.shape(), {}), Error);
+  CHECK_THROWS_AS(conv2d_output_shape({1, 2, 4, 3}, weight.shape(), {}), Error);
+}
+
+}  // namespace ember
