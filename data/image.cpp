@@ -131,25 +131,32 @@ std::optional<ImageSize> read_image_size(const fs::path& path) {
   return size;
 }
 
-void write_image(const fs::path& path, const ByteTensor& image) {
+std::vector<uint8_t> encode_image(const fs::path& name, const ByteTensor& image) {
   constexpr int kJpegQuality = 92;
-  EMBER_REQUIRE(image.rank() == 3 && image.dim(2) == kChannels, "write_image: image {}",
+  EMBER_REQUIRE(image.rank() == 3 && image.dim(2) == kChannels, "encode_image: image {}",
                 to_string(image.shape()));
   const auto height = static_cast<int>(image.dim(0));
   const auto width = static_cast<int>(image.dim(1));
-  const std::string extension = lower_extension(path);
+  const std::string extension = lower_extension(name);
   const bool jpeg = extension == ".jpg" || extension == ".jpeg";
-  AtomicFile file(path);
+  std::vector<uint8_t> file;
   const auto append = [](void* to, void* bytes, int count) {
-    static_cast<AtomicFile*>(to)->write(
-        {static_cast<const std::byte*>(bytes), static_cast<size_t>(count)});
+    const auto* first = static_cast<const uint8_t*>(bytes);
+    static_cast<std::vector<uint8_t>*>(to)->insert(static_cast<std::vector<uint8_t>*>(to)->end(),
+                                                   first, first + count);
   };
   const int written = jpeg ? stbi_write_jpg_to_func(append, &file, width, height, kChannels,
                                                     image.data(), kJpegQuality)
                            : stbi_write_png_to_func(append, &file, width, height, kChannels,
                                                     image.data(), width * kChannels);
-  EMBER_REQUIRE(written != 0, "write_image: {} of shape {}", path.string(),
+  EMBER_REQUIRE(written != 0, "encode_image: {} of shape {}", name.string(),
                 to_string(image.shape()));
+  return file;
+}
+
+void write_image(const fs::path& path, const ByteTensor& image) {
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span<const uint8_t>(encode_image(path, image))));
   file.commit();
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -33,8 +34,10 @@ std::optional<ByteTensor> decode_image(std::span<const uint8_t> file);
 /// file is missing, unreadable or too large.
 std::optional<ImageSize> read_image_size(const std::filesystem::path& path);
 
-/// Writes a PNG, or a JPEG of quality 92 where the name ends in .jpg or .jpeg. Errors
-/// as of AtomicFile.
+/// The bytes of a JPEG of quality 92 where the name ends in .jpg or .jpeg, else of a PNG.
+std::vector<uint8_t> encode_image(const std::filesystem::path& name, const ByteTensor& image);
+
+/// Writes them under this name. Errors as of AtomicFile.
 void write_image(const std::filesystem::path& path, const ByteTensor& image);
 
 /// Whether the name ends in one of the extensions that read_image knows, in upper or lower case.
