@@ -28,8 +28,9 @@ class HelpFormatter : public CLI::Formatter {
   std::string make_option(const CLI::Option* option, bool is_positional) const override {
     constexpr size_t kDescription = 26;
     constexpr size_t kWidth = 100;
-    const std::string name = "  " + make_option_name(option, is_positional) +
-                             (option->get_type_size() == 0 ? "" : " " + option->get_type_name());
+    const std::string type = option->get_type_size() == 0 ? "" : option->get_type_name();
+    const std::string name = fmt::format("  {}{}{}", make_option_name(option, is_positional),
+                                         type.empty() ? "" : " ", type);
     const std::string value = option->get_default_str();
     std::istringstream words(value.empty()
                                  ? option->get_description()

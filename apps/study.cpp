@@ -1,0 +1,268 @@
+#include "apps/study.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <set>
+#include <system_error>
+
+#include "apps/plots.h"
+#include "apps/program.h"
+#include "data/faces.h"
+#include "nn/metrics.h"
+#include "tensor/error.h"
+
+namespace ember {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// A file name or label that is no UTF-8 must not end a run.
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+/// A folder that disappears with its content.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "ember-faces-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) {
+      fail(ExitCode::cannot_create, "{}: cannot make a temporary folder; set TMPDIR", name);
+    }
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+struct TestResult {
+  Evaluation evaluation;
+  std::vector<size_t> predicted;
+  ConfusionMatrix confusion;
+};
+
+TestResult test(Model& model, BatchSource& source, size_t classes) {
+  TestResult result{evaluate(model, source), {}, ConfusionMatrix(classes)};
+  for (size_t row = 0; row < result.evaluation.labels.size(); ++row) {
+    const float* p = result.evaluation.probabilities.data() + row * classes;
+    result.predicted.push_back(static_cast<size_t>(std::max_element(p, p + classes) - p));
+    result.confusion.add(static_cast<size_t>(result.evaluation.labels[row]),
+                         result.predicted.back());
+  }
+  return result;
+}
+
+std::string predictions_csv(const Dataset& dataset, const TestResult& result) {
+  std::string csv = "file,row,true,predicted";
+  for (const std::string& name : dataset.classes)
+    csv.append(",").append(csv_field("probability_" + name));
+  csv += "\n";
+  const size_t classes = dataset.classes.size();
+  for (size_t i = 0; i < result.predicted.size(); ++i) {
+    const int64_t row = dataset.split.test[i];
+    csv += fmt::format("{},{},{},{}", csv_field(dataset.rows[static_cast<size_t>(row)].file), row,
+                       csv_field(dataset.classes[static_cast<size_t>(result.evaluation.labels[i])]),
+                       csv_field(dataset.classes[result.predicted[i]]));
+    for (size_t k = 0; k < classes; ++k) {
+      csv += fmt::format(",{}", result.evaluation.probabilities.data()[i * classes + k]);
+    }
+    csv += "\n";
+  }
+  return csv;
+}
+
+Json report_json(const Dataset& dataset, const TestResult& result, const Model& model,
+                 double seconds) {
+  const ConfusionMatrix& confusion = result.confusion;
+  const std::vector<ClassMetrics> metrics = per_class_metrics(confusion);
+  Json per_class = Json::object();
+  Json matrix = Json::array();
+  for (size_t k = 0; k < dataset.classes.size(); ++k) {
+    per_class[dataset.classes[k]] = {{"precision", metrics[k].precision},
+                                     {"recall", metrics[k].recall},
+                                     {"f1", metrics[k].f1},
+                                     {"support", metrics[k].support}};
+    Json row = Json::array();
+    for (size_t predicted = 0; predicted < confusion.classes(); ++predicted) {
+      row.push_back(confusion(k, predicted));
+    }
+    matrix.push_back(row);
+  }
+  return {
+      {"test",
+       {{"accuracy", accuracy(confusion)},
+        {"balanced_accuracy", balanced_accuracy(confusion)},
+        {"loss", result.evaluation.loss},
+        {"per_class", per_class},
+        {"confusion_matrix", matrix}}},
+      {"classes", dataset.classes},
+      {"parameters", {{"total", model.parameter_count()}, {"trainable", model.trainable_count()}}},
+      {"split",
+       {{"train", dataset.split.train.size()},
+        {"validation", dataset.split.validation.size()},
+        {"test", dataset.split.test.size()}}},
+      {"seconds", seconds}};
+}
+
+std::string confusion_text(const ConfusionMatrix& confusion, const Classes& classes) {
+  std::string text = "Confusion matrix (actual down, predicted across):\n";
+  for (size_t truth = 0; truth < classes.size(); ++truth) {
+    for (size_t k = 0; k < classes.size(); ++k) text += fmt::format("{:>8}", confusion(truth, k));
+    text += fmt::format("  {}\n", classes[truth]);
+  }
+  return text;
+}
+
+Dataset load(const fs::path& folder, const TrainingOptions& options) {
+  return load_dataset({.folder = folder,
+                       .classes = options.classes,
+                       .image_size = options.image_size,
+                       .seed = static_cast<uint32_t>(options.seed),
+                       .progress = nullptr});
+}
+
+Dataset draw_and_load(const TrainingOptions& options) {
+  fmt::print("No --data-dir: drawing {} photos of faces.\n", options.drawn_photos);
+  std::fflush(stdout);
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary.path() / "faces";
+  write_face_photos(folder, options.drawn_photos, static_cast<uint64_t>(options.seed));
+  return load(folder, options);
+}
+
+}  // namespace
+
+std::optional<BatchView> LoaderSource::next() {
+  const Batch* batch = loader_.next();
+  if (batch == nullptr) return std::nullopt;
+  return BatchView{batch->images, batch->labels};
+}
+
+ModelFile read_initial_weights(const fs::path& path, const std::string& architecture) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    fail(ExitCode::no_input, "{}: no such file; `weights/fetch {}` gets MobileNetV2's weights",
+         path.string(), path.string());
+  }
+  ModelFile file = read_model_file(path);
+  if (file.description.architecture != architecture) {
+    fail(ExitCode::data, "{}: holds weights of {}, and {} are needed", path.string(),
+         file.description.architecture, architecture);
+  }
+  return file;
+}
+
+void adopt(const ModelDescription& weights, TrainingOptions& options) {
+  if (options.scale.empty()) options.scale = weights.scale;
+  if (options.scale != weights.scale) {
+    warn(fmt::format("--scale {}: the weights were trained with {}", options.scale, weights.scale));
+  }
+  if (weights.classes.empty()) return;
+  if (!options.classes.empty() && options.classes != weights.classes) {
+    fail(ExitCode::usage, "--classes {}: {} was trained for {}; leave --classes out",
+         fmt::join(options.classes, ","), options.weights.string(),
+         fmt::join(weights.classes, ","));
+  }
+  options.classes = weights.classes;
+}
+
+Dataset load_study_data(const TrainingOptions& options) {
+  Dataset dataset =
+      options.data_dir.empty() ? draw_and_load(options) : load(options.data_dir, options);
+  std::set<int64_t> photos(dataset.photos.photo_of.begin(), dataset.photos.photo_of.end());
+  fmt::print("{} rows after balancing, of {} photos: {} to train, {} to validate, {} to test.\n",
+             dataset.row_count(), photos.size(), dataset.split.train.size(),
+             dataset.split.validation.size(), dataset.split.test.size());
+  if (dataset.photos.unreadable_count > 0) {
+    fmt::print("{} photos could not be read; {} rows were skipped.\n",
+               dataset.photos.unreadable_count, dataset.skipped_row_count);
+  }
+  fmt::print("Classes: {}\n", fmt::join(dataset.classes, ", "));
+  std::fflush(stdout);
+  return dataset;
+}
+
+Study::Study(const std::string& app, const TrainingOptions& options, const Dataset& dataset)
+    : options_(options),
+      dataset_(dataset),
+      app_(app),
+      folder_(options.output_dir, app),
+      progress_(progress_style(options.progress), std::cout),
+      log_(folder_) {
+  Json args = {{"app", app}, {"version", EMBER_VERSION}};
+  args.update(to_json(options));
+  folder_.write("args.json", dump(args));
+}
+
+LoaderOptions Study::loader_options(bool shuffle, bool augment) const {
+  return {.batch_size = options_.batch_size,
+          .shuffle = shuffle,
+          .augmentation = augment ? std::optional(AugmentationRanges{}) : std::nullopt,
+          .scale = parse_scale(options_.scale),
+          .seed = static_cast<uint64_t>(options_.seed)};
+}
+
+void Study::fit(Model& model, const std::string& stage, int epochs, double learning_rate) {
+  fmt::print("\n{}: {} of {} parameters train\n", stage, model.trainable_count(),
+             model.parameter_count());
+  std::fflush(stdout);
+  LoaderSource training(dataset_, dataset_.split.train, loader_options(true, true));
+  // The notebook augments validation too.
+  LoaderSource validation(dataset_, dataset_.split.validation, loader_options(false, true));
+  Adam adam(model, {.learning_rate = learning_rate});
+
+  std::vector<Callback*> callbacks{&progress_, &log_};
+  EarlyStopping early_stopping(options_.patience);
+  if (options_.patience > 0) callbacks.push_back(&early_stopping);
+
+  const History stage_history = ember::fit(model, adam, training, &validation,
+                                           {.stage = stage,
+                                            .epochs = epochs,
+                                            .seed = static_cast<uint64_t>(options_.seed),
+                                            .first_step = steps_,
+                                            .first_epoch = history_.size()},
+                                           callbacks);
+  history_.insert(history_.end(), stage_history.begin(), stage_history.end());
+  steps_ += stage_history.size() * static_cast<uint64_t>(training.batch_count());
+  if (options_.patience > 0 && options_.progress != "none") {
+    fmt::print("The weights are those of epoch {}, the best in validation.\n",
+               early_stopping.best_epoch());
+    std::fflush(stdout);
+  }
+}
+
+void Study::finish(Model& model, ModelDescription description) {
+  LoaderSource source(dataset_, dataset_.split.test, loader_options(false, false));
+  const TestResult result = test(model, source, dataset_.classes.size());
+  const std::string report = classification_report(result.confusion, dataset_.classes);
+  fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(result.confusion),
+             result.evaluation.loss, report, confusion_text(result.confusion, dataset_.classes));
+
+  description.classes = dataset_.classes;
+  description.image_size = options_.image_size;
+  description.scale = options_.scale;
+  save_model(folder_.file("best.safetensors"), model, description);
+  folder_.write("predictions.csv", predictions_csv(dataset_, result));
+  folder_.write("report.txt", report);
+  folder_.write("curves.svg", curves_svg(app_ + ": training", history_));
+  folder_.write("confusion_matrix.svg", confusion_matrix_svg(app_ + ": confusion matrix",
+                                                             result.confusion, dataset_.classes));
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin_;
+  folder_.write("report.json", dump(report_json(dataset_, result, model, taken.count())));
+  fmt::print("\nResults: {}\n", folder_.path().string());
+}
+
+}  // namespace ember

@@ -1,0 +1,43 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/options.h"
+#include "apps/program.h"
+#include "apps/study.h"
+
+namespace ember {
+namespace {
+
+void train(TrainingOptions options) {
+  use_machine(options.device, options.threads);
+  std::optional<ModelFile> weights;
+  if (!options.weights.empty()) {
+    weights = read_initial_weights(options.weights, "baseline_cnn");
+    adopt(weights->description, options);
+  }
+  if (options.scale.empty()) options.scale = "unit";
+  const Dataset dataset = load_study_data(options);
+
+  const ModelDescription description{
+      .architecture = "baseline_cnn", .classes = dataset.classes, .image_size = options.image_size};
+  Model model = build_model(description);
+  model.initialize(static_cast<uint64_t>(options.seed));
+  if (weights) load_weights(model, *weights);
+  fmt::print("\n{}", format_summary(model.name(), model.summary()));
+
+  Study study("train_baseline", options, dataset);
+  study.fit(model, "baseline", options.epochs, options.lr);
+  study.finish(model, description);
+}
+
+}  // namespace
+}  // namespace ember
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains a small convolutional network on photos, from random weights.",
+               "train_baseline");
+  ember::TrainingOptions options;
+  ember::add_baseline_options(app, options);
+  return ember::run_program(app, argc, argv, [&] { ember::train(options); });
+}

@@ -1,0 +1,49 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/options.h"
+#include "apps/program.h"
+#include "apps/study.h"
+
+namespace ember {
+namespace {
+
+void train(TrainingOptions options) {
+  use_machine(options.device, options.threads);
+  const ModelFile weights = read_initial_weights(options.weights, "mobilenet_v2");
+  adopt(weights.description, options);
+  const Dataset dataset = load_study_data(options);
+
+  ModelDescription description = weights.description;
+  description.classes = dataset.classes;
+  description.image_size = options.image_size;
+  Model model = build_model(description);
+  const Value base = base_end(model);
+  model.initialize(static_cast<uint64_t>(options.seed));
+  load_weights(model, weights, weights.description.classes.empty() ? base : model.last());
+
+  model.set_trainable(0, base, false);
+  fmt::print("\n{}", format_summary(model.name(), model.summary()));
+
+  Study study("train_mobilenet", options, dataset);
+  study.fit(model, "frozen", options.epochs, options.lr);
+  if (options.finetune) {
+    model.set_trainable(0, base, true);
+    study.fit(model, "finetune", options.finetune_epochs, options.finetune_lr);
+  }
+  study.finish(model, description);
+}
+
+}  // namespace
+}  // namespace ember
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Trains a classifier of photos on the features of a pretrained MobileNetV2: first with the "
+      "base frozen,\nthen, with --finetune, all of it.",
+      "train_mobilenet");
+  ember::TrainingOptions options;
+  ember::add_mobilenet_options(app, options);
+  return ember::run_program(app, argc, argv, [&] { ember::train(options); });
+}
