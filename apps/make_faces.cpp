@@ -6,7 +6,7 @@
 #include "apps/program.h"
 #include "data/faces.h"
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
   int64_t count = 300;
   int64_t seed = 1;
   std::filesystem::path output_dir;

@@ -107,7 +107,7 @@ Canvas::Mask Canvas::cover(const Path& outline) const {
             within(std::ceil(high.y), height_),
             {}};
   if (mask.left >= mask.right || mask.top >= mask.bottom) return {0, 0, 0, 0, {}};
-  mask.coverage.resize(size_t(mask.right - mask.left) * (mask.bottom - mask.top));
+  mask.coverage.resize(int64_t{mask.right - mask.left} * (mask.bottom - mask.top));
 
   struct Crossing {
     float x;

@@ -66,11 +66,12 @@ Path stroke(const Path& line, float start, float end);
 /// A picture that grows by filling shapes one over the other, with anti-aliased edges.
 class Canvas {
  public:
-  Canvas(int width, int height) : width_(width), height_(height), pixels_(size_t(width) * height) {}
+  Canvas(int width, int height)
+      : width_(width), height_(height), pixels_(int64_t{width} * height) {}
 
   int width() const { return width_; }
   int height() const { return height_; }
-  Colour& at(int x, int y) { return pixels_[size_t(y) * width_ + x]; }
+  Colour& at(int x, int y) { return pixels_[int64_t{y} * width_ + x]; }
 
   /// Fills the inside of `outline` (non-zero winding) with `paint(Point) -> Ink`, asked for at the
   /// centre of each pixel.
@@ -103,8 +104,9 @@ class Canvas {
   struct Mask {
     int left, top, right, bottom;
     std::vector<float> coverage;
-    float& at(int x, int y) { return coverage[size_t(y - top) * (right - left) + (x - left)]; }
-    float at(int x, int y) const { return coverage[size_t(y - top) * (right - left) + (x - left)]; }
+    int64_t index(int x, int y) const { return int64_t{y - top} * (right - left) + (x - left); }
+    float& at(int x, int y) { return coverage[index(x, y)]; }
+    float at(int x, int y) const { return coverage[index(x, y)]; }
   };
   Mask cover(const Path& outline) const;
 

@@ -258,7 +258,7 @@ void draw_glasses(const Easel& easel) {
 Path draw_person(Canvas& canvas, const Pose& pose, MaskWear wear, const Light& light, Dice& dice) {
   const Looks looks = random_looks(dice);
   const Head head(pose, looks.width, looks.jaw);
-  const Path face = head.silhouette();
+  Path face = head.silhouette();
   const Easel easel{canvas, head, face, light};
   const Point gaze{dice.uniform(-0.04F, 0.04F), dice.uniform(-0.02F, 0.03F)};
 

@@ -95,7 +95,9 @@ void draw_street(Canvas& canvas, Dice& dice) {
                 [&](Point p) { return Ink{mix(wall, 0.75F * wall, p.y / h)}; });
     const float step = (right - left) / 4;
     const Colour glass = dice.chance(0.7F) ? rgb(0x5c7080) : rgb(0xf2d794);
-    for (float y = roof + 0.06F * h; y < 0.8F * h; y += 0.13F * h) {
+    const int floors = static_cast<int>((0.8F * h - roof) / (0.13F * h));
+    for (int level = 0; level < floors; ++level) {
+      const float y = roof + (0.06F + 0.13F * level) * h;
       for (int i = 0; i < 3; ++i) {
         const Point corner{left + step * (0.65F + i), y};
         const Colour pane = varied(glass, dice, 0.2F);
