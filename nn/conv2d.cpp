@@ -6,28 +6,31 @@ namespace ember {
 
 Shape Conv2D::build(std::span<const Shape> inputs) {
   const Shape& x = only_input(inputs, 4);
-  const auto [filters, kernel_h, kernel_w, stride, rule, pixels, bias, activation] = options_;
-  window_ = {stride, stride, pixels};
-  if (rule == PaddingRule::valid) window_.padding = {};
-  if (rule == PaddingRule::same) {
-    window_.padding = Padding::same(x[1], x[2], kernel_h, kernel_w, stride, stride);
+  const auto [kernel_h, kernel_w] = options_.kernel;
+  const auto [stride_h, stride_w] = options_.strides;
+  window_ = {stride_h, stride_w, options_.pixels};
+  if (options_.padding == PaddingRule::valid) window_.padding = {};
+  if (options_.padding == PaddingRule::same) {
+    window_.padding = Padding::same(x[1], x[2], kernel_h, kernel_w, stride_h, stride_w);
   }
-  const Shape kernel{filters, kernel_h, kernel_w, x[3]};
+  const Shape kernel{options_.filters, kernel_h, kernel_w, x[3]};
   if (parameters().empty()) {
     const int64_t area = int64_t{kernel_h} * kernel_w;
     add_parameter({.variable = "kernel",
                    .value = Tensor::zeros(kernel),
                    .gradient = {},
                    .fan_in = area * x[3],
-                   .fan_out = area * filters});
-    if (bias)
-      add_parameter({.variable = "bias", .value = Tensor::zeros({filters}), .gradient = {}});
+                   .fan_out = area * options_.filters});
+    if (options_.bias) {
+      const Shape channels{options_.filters};
+      add_parameter({.variable = "bias", .value = Tensor::zeros(channels), .gradient = {}});
+    }
   }
   return conv2d_output_shape(x, kernel, window_);
 }
 
 int64_t Conv2D::macs(std::span<const Shape> inputs, const Shape& output) const {
-  return output[1] * output[2] * output[3] * options_.kernel_h * options_.kernel_w * inputs[0][3];
+  return output[1] * output[2] * output[3] * options_.kernel[0] * options_.kernel[1] * inputs[0][3];
 }
 
 Signal Conv2D::forward(const Forward& pass) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "kernels/window.h"
 #include "nn/layer.h"
 
@@ -10,9 +12,8 @@ enum class PaddingRule { valid, same, pixels };
 
 struct Conv2DOptions {
   int64_t filters = 1;
-  int kernel_h = 3;
-  int kernel_w = 3;
-  int stride = 1;
+  std::array<int, 2> kernel = {3, 3};   ///< height, width
+  std::array<int, 2> strides = {1, 1};  ///< down, across
   PaddingRule padding = PaddingRule::valid;
   Padding pixels;  ///< for PaddingRule::pixels
   bool bias = true;

@@ -12,8 +12,7 @@ Value inverted_residual(Model& model, Value input, const InvertedResidualOptions
   const auto& [prefix, filters, stride, expansion, padding, epsilon] = options;
   const int64_t channels = model.output_shape(input)[3];
   const auto pointwise = [](int64_t outputs) {
-    return Conv2DOptions{
-        .filters = outputs, .kernel_h = 1, .kernel_w = 1, .pixels = {}, .bias = false};
+    return Conv2DOptions{.filters = outputs, .kernel = {1, 1}, .pixels = {}, .bias = false};
   };
 
   Value x = input;

@@ -42,7 +42,7 @@ Model mobilenet_v2_base(const MobileNetV2Options& options) {
 
   Model model("mobilenet_v2", {side, side, 3});
   model.add(Conv2D("Conv1", {.filters = scaled_channels(32, width),
-                             .stride = 2,
+                             .strides = {2, 2},
                              .padding = around ? PaddingRule::pixels : PaddingRule::same,
                              .pixels = Padding::all(1),
                              .bias = false}));
@@ -63,8 +63,7 @@ Model mobilenet_v2_base(const MobileNetV2Options& options) {
   }
 
   const int64_t features = width > 1.0 ? scaled_channels(kFeatures, width) : kFeatures;
-  model.add(Conv2D(
-      "Conv_1", {.filters = features, .kernel_h = 1, .kernel_w = 1, .pixels = {}, .bias = false}));
+  model.add(Conv2D("Conv_1", {.filters = features, .kernel = {1, 1}, .pixels = {}, .bias = false}));
   model.add(BatchNorm("Conv_1_bn", epsilon));
   model.add(ReLU("out_relu", 6.0f));
   return model;

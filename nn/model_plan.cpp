@@ -253,8 +253,8 @@ class Planner {
           if (shared != kCallers) arena.life(shared).end = now;
         } else {
           shared = arena.add(bytes_of(batch_shape(input)), now, now);
+          buffers[i][k] = shared;
         }
-        buffers[i][k] = shared;
       }
     }
     return buffers;
