@@ -19,7 +19,7 @@ weights=weights/mobilenet_v2.safetensors
 weights/fetch "$weights"
 
 build/train_baseline "${data[@]}"
-build/train_mobilenet --finetune --weights "$weights" "${data[@]}"
+build/train_mobilenet --finetune --scale unit --weights "$weights" "${data[@]}"  # the notebook feeds [0, 1]
 
 echo
 for app in train_baseline train_mobilenet; do
