@@ -18,8 +18,8 @@ class Adam {
   void step();
 
   int64_t steps() const { return steps_; }
-  float learning_rate() const { return options_.learning_rate; }
-  void set_learning_rate(float rate) { options_.learning_rate = rate; }
+  double learning_rate() const { return options_.learning_rate; }
+  void set_learning_rate(double rate) { options_.learning_rate = rate; }
 
  private:
   Model* model_;
