@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "data/exif.h"
+#include "data/jpeg_tables.h"
 #include "tensor/atomic_file.h"
 
 namespace ember {
@@ -98,7 +99,7 @@ ByteTensor upright(const uint8_t* stored, ImageSize size, int orientation) {
 
 std::optional<ByteTensor> decode_image(std::span<const uint8_t> file) {
   const auto size = stored_size(file);
-  if (!size.has_value()) return std::nullopt;
+  if (!size.has_value() || !has_sound_huffman_tables(file)) return std::nullopt;
   int width = 0;
   int height = 0;
   int channels = 0;

@@ -1,8 +1,12 @@
 #include "data/image.h"
 
+#include <algorithm>
 #include <array>
+#include <fstream>
+#include <iterator>
 
 #include "data/exif.h"
+#include "data/jpeg_tables.h"
 #include "tests/data/testing.h"
 #include "tests/golden.h"
 #include "tests/temporary_folder.h"
@@ -138,4 +142,17 @@ TEST_CASE("image extensions are known in either case") {
 }
 
 }  // namespace
+TEST_CASE("a JPEG whose Huffman table declares more codes than bytes have is refused") {
+  std::ifstream stream(golden_folder() / "images/orientation_1.jpg", std::ios::binary);
+  std::vector<uint8_t> file((std::istreambuf_iterator<char>(stream)),
+                            std::istreambuf_iterator<char>());
+  REQUIRE(decode_image(file).has_value());
+  const uint8_t marker[] = {0xFF, 0xC4};
+  const auto table = std::search(file.begin(), file.end(), std::begin(marker), std::end(marker));
+  REQUIRE(table != file.end());
+  std::fill_n(table + 5, 16, uint8_t{17});  // behind marker, length and class
+  CHECK_FALSE(has_sound_huffman_tables(file));
+  CHECK_FALSE(decode_image(file).has_value());
+}
+
 }  // namespace ember
