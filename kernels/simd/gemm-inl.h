@@ -87,7 +87,8 @@ void pack(const PackSource& b, int64_t first, int64_t count, int64_t depth, int6
           float* packed);
 
 /// c = a * b in parallel, packing b: by blocks of rows where c is tall, by blocks of columns (each
-/// packed by the thread that uses it, read once) where it is wide.
+/// packed by the thread that uses it, read once) where it is wide, by parts of the sums where c is
+/// narrow and the sums are long.
 void multiply_matrices(const BroadcastOperand& a, const PackSource& b, int64_t rows,
                        int64_t columns, int64_t depth, const Output& c);
 

@@ -164,17 +164,63 @@ void multiply(const BroadcastOperand& a, const VectorOperand& b, int64_t rows, i
 
 void pack(const PackSource& b, int64_t first, int64_t count, int64_t depth, int64_t columns,
           float* packed) {
+  constexpr int64_t kStripRows = 64;  // of a transposed b: a strip of a panel fits in L1
   const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   const int64_t panel = kTileVectors * lanes;
+  const int64_t strip_rows = b.column == 1 ? count : kStripRows;
   parallel_for((columns + panel - 1) / panel, [&](int64_t i) {
     const int64_t column = i * panel;
     const int64_t filled = std::min(panel, columns - column);
     const int64_t width = padded_columns(filled);
+    const float* from = b.data + column * b.column;
     float* to = packed + column * depth + first * width;
-    for (int64_t k = 0; k < count; ++k, to += width) {
-      const float* from = b.data + k * b.row + column * b.column;
-      for (int64_t j = 0; j < filled; ++j) to[j] = from[j * b.column];
-      std::fill(to + filled, to + width, 0.0f);
+    for (int64_t strip = 0; strip < count; strip += strip_rows) {
+      const int64_t end = std::min(strip + strip_rows, count);
+      if (b.column == 1) {
+        for (int64_t k = strip; k < end; ++k) std::copy_n(from + k * b.row, filled, to + k * width);
+      } else {
+        for (int64_t j = 0; j < filled; ++j) {
+          for (int64_t k = strip; k < end; ++k) to[k * width + j] = from[k + j * b.column];
+        }
+      }
+      if (filled == width) continue;
+      for (int64_t k = strip; k < end; ++k) {
+        std::fill(to + k * width + filled, to + (k + 1) * width, 0.0f);
+      }
+    }
+  });
+}
+
+/// c = a * b for a narrow c of long sums: each task packs and multiplies its own part of the sums,
+/// and the parts are added up in order.
+void multiply_deep(const BroadcastOperand& a, const PackSource& b, int64_t rows, int64_t columns,
+                   int64_t depth, const Output& c) {
+  constexpr int64_t kTasks = 16;
+  constexpr int64_t kPackedFloats = int64_t{1} << 16;  // a packed block and a's stay in L2
+  const int64_t tasks = std::min(kTasks, depth);
+  float* partials = scratch(Scratch::partial_sums, tasks * rows * columns);
+  parallel_for(tasks, [&](int64_t task) {
+    const int64_t begin = depth * task / tasks;
+    const int64_t end = depth * (task + 1) / tasks;
+    const int64_t step = std::max<int64_t>(kPackedFloats / padded_columns(columns), 1);
+    float* packed = scratch(Scratch::packed_weights, packed_floats(step, columns));
+    for (int64_t k = begin; k < end; k += step) {
+      const int64_t count = std::min(step, end - k);
+      pack({b.data + k * b.row, b.row, b.column}, 0, count, count, columns, packed);
+      multiply({a.data + k * a.step, a.row, a.step}, {packed}, rows, columns, {1, count},
+               {partials + task * rows * columns, columns, nullptr, k > begin});
+    }
+  });
+  parallel_for(rows, [&](int64_t row) {
+    float* to = c.data + row * c.row;
+    for (int64_t j = 0; j < columns; ++j) {
+      double sum = 0.0;
+      if (c.accumulate) sum = to[j];
+      if (!c.accumulate && c.bias != nullptr) sum = c.bias[j];
+      for (int64_t task = 0; task < tasks; ++task) {
+        sum += partials[(task * rows + row) * columns + j];
+      }
+      to[j] = static_cast<float>(sum);
     }
   });
 }
@@ -183,6 +229,12 @@ void multiply_matrices(const BroadcastOperand& a, const PackSource& b, int64_t r
                        int64_t columns, int64_t depth, const Output& c) {
   constexpr int64_t kRowsPerBlock = 112;
   constexpr int64_t kColumnsPerBlock = 256;  // whole panels on every target
+  constexpr int64_t kDeep = 16;              // partial sums take no more memory than a does
+  // Whatever `rows` is, since a row of c must not depend on how many there are.
+  if (columns <= kColumnsPerBlock && depth >= kDeep * kColumnsPerBlock) {
+    multiply_deep(a, b, rows, columns, depth, c);
+    return;
+  }
   if (columns > rows) {
     parallel_for((columns + kColumnsPerBlock - 1) / kColumnsPerBlock, [&](int64_t i) {
       const int64_t first = i * kColumnsPerBlock;
