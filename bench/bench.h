@@ -45,4 +45,11 @@ inline void set_floats_moved(benchmark::State& state, int64_t floats) {
   state.SetBytesProcessed(state.iterations() * floats * static_cast<int64_t>(sizeof(float)));
 }
 
+/// Rate of a benchmark that takes `products` multiply-adds in each iteration, as two operations
+/// each.
+inline void set_products(benchmark::State& state, int64_t products) {
+  state.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(products),
+                                                benchmark::Counter::kIsIterationInvariantRate);
+}
+
 }  // namespace ember
