@@ -69,11 +69,11 @@ Model mobilenet_v2_base(const MobileNetV2Options& options) {
   return model;
 }
 
-Model mobilenet_v2(const MobileNetV2Options& options, int64_t classes) {
+Model mobilenet_v2(const MobileNetV2Options& options, int64_t classes, float dropout) {
   Model model = mobilenet_v2_base(options);
   model.add(GlobalAveragePool("global_average_pooling2d"));
   model.add(Dense("dense", 128, Activation::relu));
-  model.add(Dropout("dropout", 0.5f));
+  model.add(Dropout("dropout", dropout));
   model.add(Dense("dense_1", classes));
   return model;
 }
