@@ -35,6 +35,7 @@ void check_golden(const SafetensorsFile& file, const std::string& name, const Ra
   REQUIRE(std::size(actual) == expected.size());
 
   double max_difference = 0;
+  double max_relative = 0;
   double sum_differences = 0;
   double sum_expected = 0;
   bool any_nan = false;
@@ -42,6 +43,7 @@ void check_golden(const SafetensorsFile& file, const std::string& name, const Ra
     const double difference = std::abs(static_cast<double>(actual[i]) - expected[i]);
     any_nan |= std::isnan(difference);
     max_difference = std::max(max_difference, difference);
+    max_relative = std::max(max_relative, difference / std::abs(expected[i]));
     sum_differences += difference * difference;
     sum_expected += expected[i] * expected[i];
   }
@@ -55,6 +57,10 @@ void check_golden(const SafetensorsFile& file, const std::string& name, const Ra
     CHECK(max_difference == 0);
   } else if (kind == "max_abs") {
     CHECK(max_difference <= limit);
+  } else if (kind == "max_rel") {
+    CHECK(max_relative <= limit);
+  } else if (kind == "norm") {
+    CHECK(max_difference <= limit * expected[0]);
   } else {
     REQUIRE(kind == "rel_l2");
     CHECK(std::sqrt(sum_differences) <= limit * std::sqrt(sum_expected));

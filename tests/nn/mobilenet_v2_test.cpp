@@ -4,7 +4,6 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "data/image.h"
@@ -13,6 +12,7 @@
 #include "kernels/global_average_pool.h"
 #include "nn/model_file.h"
 #include "tests/golden.h"
+#include "tests/nn/imagenet.h"
 #include "tests/temporary_folder.h"
 
 namespace ember {
@@ -20,12 +20,6 @@ namespace {
 
 constexpr const char* kPhotos[] = {"117", "355", "386", "446", "5",
                                    "525", "659", "702", "717", "87"};
-
-/// Runs one of the programs in weights/.
-void run_script(const std::string& command) {
-  const std::string line = fmt::format("{}/weights/{} 2>/dev/null", EMBER_SOURCE_DIR, command);
-  REQUIRE_MESSAGE(std::system(line.c_str()) == 0, line);  // NOLINT(concurrency-mt-unsafe)
-}
 
 Tensor scaled_photo(const std::filesystem::path& file, int64_t side, Scale scale) {
   ByteTensor resized({side, side, 3});
@@ -44,19 +38,15 @@ Tensor pooled(const Tensor& feature_map) {
 }  // namespace
 
 TEST_CASE("feature maps of true photos equal Keras's at 128 and at 224") {
-  const auto source = test_asset("weights/keras_mobilenet_v2_1.0_224_no_top.h5");
   const auto photos = test_asset("data/face-mask-detection-png/images");
-  if (!source || !photos) return;
-  const TemporaryFolder folder;
-  run_script(
-      fmt::format("fetch {} {}", source->string(), (folder / "weights.safetensors").string()));
-  const ModelFile file = read_model_file(folder / "weights.safetensors");
-  CHECK(file.description.scale == "symmetric");
+  const auto weights = imagenet_weights();
+  if (!photos || !weights) return;
+  CHECK(weights->description.scale == "symmetric");
 
   const SafetensorsFile golden = golden_file("mobilenet");
   for (const int64_t side : {128, 224}) {
     Model model = mobilenet_v2_base({.image_size = side});
-    load_weights(model, file);
+    load_weights(model, *weights);
     for (const std::string name : kPhotos) {
       const std::string photo = fmt::format("maksssksksss{}.png", name);
       const Tensor map = model.forward(scaled_photo(*photos / photo, side, Scale::symmetric), {});

@@ -178,10 +178,11 @@ TEST_CASE("training gives equal weights on any number of threads") {
 }
 
 TEST_CASE("a steady training step allocates nothing") {
-  for (const bool frozen : {false, true}) {
-    Model model = frozen ? mobilenet_v2(small_mobilenet(), 3) : baseline_cnn(32, 3);
+  for (const std::string stage : {"baseline", "frozen", "finetune"}) {
+    CAPTURE(stage);
+    Model model = stage == "baseline" ? baseline_cnn(32, 3) : mobilenet_v2(small_mobilenet(), 3);
     model.initialize(1);
-    if (frozen) model.set_trainable(0, base_end(model), false);
+    if (stage == "frozen") model.set_trainable(0, base_end(model), false);
     Adam adam(model, {});
     Trainer trainer(model, adam);
     const Tensor images = random_uniform({4, model.image()[0], model.image()[1], 3}, 0, 1, 1);
