@@ -9,7 +9,8 @@
 #include "tensor/tensor.h"
 
 /// What the kernels' benchmarks share. Rates count each tensor's bytes once, as if whatever is read
-/// or written crossed the memory bus a single time.
+/// or written crossed the memory bus a single time. Outputs begin as zeros, so that no page is
+/// touched for the first time while the clock runs.
 namespace ember {
 
 /// Values between -1 and 1, in no order that a kernel could profit from.

@@ -10,7 +10,7 @@ void residual_add(benchmark::State& state) {
   const Tensor input = bench_tensor(shape);
   const BenchActivation projection(shape);
   const Pending batch_norm{projection.scale.data(), projection.shift.data()};
-  Tensor y(shape);
+  Tensor y = Tensor::zeros(shape);
   while (state.KeepRunning()) add(input, {}, projection.raw, batch_norm, y);
   set_floats_moved(state, 3 * y.size());
 }

@@ -41,7 +41,7 @@ void depthwise_forward(benchmark::State& state) {
   const Layer layer(state);
   const BenchActivation x(layer.x);
   const Tensor weight = bench_tensor(layer.weight);
-  Tensor y(layer.y);
+  Tensor y = Tensor::zeros(layer.y);
   Moments moments{Tensor({layer.channels}), Tensor({layer.channels})};
   while (state.KeepRunning()) {
     depthwise_conv2d_forward(x.raw, x.pending(), weight, layer.window, y, &moments);
@@ -55,7 +55,7 @@ void depthwise_dgrad(benchmark::State& state) {
   const BenchActivation y(layer.y);
   const Tensor dz = bench_tensor(layer.y);
   const Tensor weight = bench_tensor(layer.weight);
-  Tensor dx(layer.x);
+  Tensor dx = Tensor::zeros(layer.x);
   while (state.KeepRunning()) depthwise_conv2d_dgrad(dz, y.gradient(), weight, layer.window, dx);
   set_floats_moved(state, layer.x.size() + 2 * layer.y.size());
 }

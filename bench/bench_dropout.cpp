@@ -7,7 +7,7 @@ namespace {
 /// The dropout before the classifier: (batch, 128).
 void dropout(benchmark::State& state) {
   const Tensor x = bench_tensor({state.range(0), 128});
-  Tensor y(x.shape());
+  Tensor y = Tensor::zeros(x.shape());
   Pending relu;
   relu.lower = 0;
   const Philox generator(1, Purpose::dropout, 0);

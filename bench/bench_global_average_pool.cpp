@@ -10,7 +10,7 @@ const Shape kPooled{32, 1280};
 
 void average_pool_forward(benchmark::State& state) {
   const BenchActivation x(kFeatures);
-  Tensor y(kPooled);
+  Tensor y = Tensor::zeros(kPooled);
   while (state.KeepRunning()) global_average_pool_forward(x.raw, x.pending(), y);
   set_floats_moved(state, kFeatures.size() + kPooled.size());
 }
@@ -18,7 +18,7 @@ BENCHMARK(average_pool_forward)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
 void average_pool_backward(benchmark::State& state) {
   const Tensor dy = bench_tensor(kPooled);
-  Tensor dx(kFeatures);
+  Tensor dx = Tensor::zeros(kFeatures);
   while (state.KeepRunning()) global_average_pool_backward(dy, dx);
   set_floats_moved(state, kFeatures.size() + kPooled.size());
 }

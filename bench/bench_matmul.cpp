@@ -25,7 +25,7 @@ void run(benchmark::State& state, Product product, bool a_transposed, bool b_tra
   const int64_t k = state.range(2);
   const Tensor a = bench_tensor(a_transposed ? Shape{k, m} : Shape{m, k});
   const Tensor b = bench_tensor(b_transposed ? Shape{n, k} : Shape{k, n});
-  Tensor c({m, n});
+  Tensor c = Tensor::zeros({m, n});
   while (state.KeepRunning()) product(a, b, c);
   set_products(state, m * n * k);
 }

@@ -12,8 +12,8 @@ void poolings(benchmark::internal::Benchmark* benchmark) {
 
 void max_pool_forward(benchmark::State& state) {
   const Tensor x = bench_tensor({32, state.range(0), state.range(0), state.range(1)});
-  Tensor y(max_pool2d_output_shape(x.shape(), 2));
-  ByteTensor choice(y.shape());
+  Tensor y = Tensor::zeros(max_pool2d_output_shape(x.shape(), 2));
+  ByteTensor choice = ByteTensor::zeros(y.shape());
   Pending relu;
   relu.lower = 0;
   while (state.KeepRunning()) max_pool2d_forward(x, relu, 2, y, choice);
@@ -22,7 +22,7 @@ void max_pool_forward(benchmark::State& state) {
 BENCHMARK(max_pool_forward)->Apply(poolings);
 
 void max_pool_backward(benchmark::State& state) {
-  Tensor dx({32, state.range(0), state.range(0), state.range(1)});
+  Tensor dx = Tensor::zeros({32, state.range(0), state.range(0), state.range(1)});
   const Tensor dy = bench_tensor(max_pool2d_output_shape(dx.shape(), 2));
   const ByteTensor choice = ByteTensor::filled(dy.shape(), 3);
   while (state.KeepRunning()) max_pool2d_backward(dy, choice, 2, dx);

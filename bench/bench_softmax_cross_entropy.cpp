@@ -7,9 +7,9 @@ namespace {
 void cross_entropy(benchmark::State& state) {
   const Tensor logits = bench_tensor({32, state.range(0)});
   const LabelTensor labels = LabelTensor::zeros({32});
-  Tensor probabilities(logits.shape());
+  Tensor probabilities = Tensor::zeros(logits.shape());
   Tensor losses({32});
-  Tensor dlogits(logits.shape());
+  Tensor dlogits = Tensor::zeros(logits.shape());
   while (state.KeepRunning()) {
     softmax_cross_entropy_forward(logits, labels, probabilities, losses);
     softmax_cross_entropy_backward(probabilities, labels, dlogits);
