@@ -17,6 +17,7 @@
 #include "data/drawing/scenery.h"
 #include "data/image.h"
 #include "tensor/error.h"
+#include "tensor/interrupt.h"
 #include "tensor/parallel.h"
 
 namespace ember {
@@ -255,6 +256,7 @@ void write_face_photos(const fs::path& directory, int64_t count, uint64_t seed) 
   std::vector<std::exception_ptr> failures(count);  // a parallel body must not throw
   parallel_for(count, [&](int64_t index) {
     try {
+      check_interrupt();
       const FacePhoto photo = draw_face_photo(seed, index);
       const std::string name = fmt::format("face_{:06}", index);
       const std::vector<uint8_t> file = encode_image(name + ".jpg", photo.image);
