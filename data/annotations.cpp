@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 
@@ -57,12 +59,16 @@ class VocFile {
 
   void append_rows(std::vector<Row>& rows) {
     tinyxml2::XMLDocument document;
-    if (document.LoadFile(path_.c_str()) != tinyxml2::XML_SUCCESS) {
-      fail(ExitCode::data, "{}: line {}: not well-formed XML ({})", path_, document.ErrorLineNum(),
+    const std::string text = content();
+    if (document.Parse(text.data(), text.size()) != tinyxml2::XML_SUCCESS) {
+      fail(ExitCode::data, "{}: line {}: not well-formed XML ({}); mend the file or remove it",
+           path_, std::max(document.ErrorLineNum(), 1),
            tinyxml2::XMLDocument::ErrorIDToName(document.ErrorID()));
     }
     const auto* annotation = document.FirstChildElement("annotation");
-    if (annotation == nullptr) fail(ExitCode::data, "{}: no <annotation> in it", path_);
+    if (annotation == nullptr)
+      fail(ExitCode::data, "{}: no <annotation> in it; remove the file if it is not PASCAL VOC",
+           path_);
     const std::string file = text_of(annotation, "filename");
     check_inside_image_folder(file);
     const auto size = photo_size(annotation, file);
@@ -74,6 +80,15 @@ class VocFile {
   }
 
  private:
+  std::string content() const {
+    std::error_code ignored;
+    std::ifstream stream;
+    if (fs::is_regular_file(path_, ignored)) stream.open(path_, std::ios::binary);
+    std::string text(std::istreambuf_iterator<char>(stream), {});
+    if (!stream.is_open() || stream.bad()) fail(ExitCode::no_input, "{}: cannot be read", path_);
+    return text;
+  }
+
   std::string text_of(const tinyxml2::XMLElement* parent, const char* name) const {
     const auto* child = parent->FirstChildElement(name);
     const char* raw = child == nullptr ? nullptr : child->GetText();
@@ -164,10 +179,12 @@ std::vector<Row> read_voc(const fs::path& folder, const fs::path& image_folder,
                           const Report& report) {
   const auto files = sorted_entries(
       folder, [](const fs::path& path) { return path.extension() == ".xml" && !is_folder(path); });
-  if (files.empty()) fail(ExitCode::no_input, "{}: no *.xml in it", folder.string());
+  if (files.empty())
+    fail(ExitCode::no_input, "{}: no annotations in it; they are *.xml files", folder.string());
   std::vector<Row> rows;
   for (const fs::path& file : files) VocFile(file, image_folder, report).append_rows(rows);
-  if (rows.empty()) fail(ExitCode::data, "{}: no <object> in any annotation", folder.string());
+  if (rows.empty())
+    fail(ExitCode::data, "{}: no <object> with a box in any annotation", folder.string());
   return rows;
 }
 
@@ -191,7 +208,11 @@ std::vector<Row> read_class_folders(const fs::path& folder) {
 void report_on_stderr(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
 Annotations read_annotations(const fs::path& folder, const Report& report) {
-  if (!is_folder(folder)) fail(ExitCode::no_input, "{}: no such folder", folder.string());
+  if (!is_folder(folder)) {
+    std::error_code ignored;
+    fail(ExitCode::no_input, "{}: {}; {}", folder.string(),
+         fs::exists(folder, ignored) ? "not a folder" : "no such folder", kExpected);
+  }
   const fs::path annotations = folder / "annotations";
   const fs::path images = folder / "images";
   if (!is_folder(annotations) && !is_folder(images)) return {folder, read_class_folders(folder)};

@@ -8,9 +8,15 @@
 #include "data/image.h"
 #include "data/resize.h"
 #include "tensor/error.h"
+#include "tensor/interrupt.h"
 #include "tensor/parallel.h"
 
 namespace ember {
+namespace {
+
+constexpr int64_t kFewestRows = 4;  // that split_rows can part
+
+}  // namespace
 
 Photos read_photos(const std::filesystem::path& image_folder, const std::vector<Row>& rows,
                    int64_t side, const Progress& progress, const Report& report) {
@@ -32,6 +38,7 @@ Photos read_photos(const std::filesystem::path& image_folder, const std::vector<
   int64_t done = 0;
   parallel_for(count, [&](int64_t i) {
     try {
+      check_interrupt();
       ByteTensor resized = photos.pixels.rows(i, i + 1).reshape({side, side, 3});
       resize_bilinear(read_image(image_folder / *files[static_cast<size_t>(i)]), resized);
     } catch (const Error& error) {
@@ -98,6 +105,10 @@ Dataset load_dataset(const DatasetOptions& options) {
   }
   dataset.skipped_row_count = static_cast<int64_t>(rows.size()) - kept;
   photo_of.resize(static_cast<size_t>(kept));
+  if (kept < kFewestRows) {
+    fail(ExitCode::data, "{}: {} rows are too few for training, validation and test; add photos",
+         options.folder.string(), kept);
+  }
   dataset.split = split_rows(kept);
   return dataset;
 }

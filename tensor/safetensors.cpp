@@ -165,7 +165,8 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
-    fail(ExitCode::no_input, "{}: no such file", path.string());
+    fail(ExitCode::no_input, "{}: {}", path.string(),
+         std::filesystem::exists(path, error) ? "not a file" : "no such file");
   }
   const uint64_t file_bytes = std::filesystem::file_size(path, error);
   std::ifstream stream(path, std::ios::binary);

@@ -76,11 +76,11 @@ TEST_CASE("a folder that is no data set is refused with what was expected") {
   check_error(ExitCode::no_input, {"missing: no such folder"}, read(folder / "missing"));
   check_error(ExitCode::no_input, {folder.path().string(), layouts}, read(folder.path()));
   write_text(folder / "file", "");
-  check_error(ExitCode::no_input, {"file: no such folder"}, read(folder / "file"));
+  check_error(ExitCode::no_input, {"file: not a folder", layouts}, read(folder / "file"));
   fs::create_directories(folder / "images");
   check_error(ExitCode::no_input, {"annotations: no such folder", layouts}, read(folder.path()));
   fs::create_directories(folder / "annotations");
-  check_error(ExitCode::no_input, {"annotations: no *.xml"}, read(folder.path()));
+  check_error(ExitCode::no_input, {"annotations: no annotations in it"}, read(folder.path()));
   fs::remove(folder / "images");
   check_error(ExitCode::no_input, {"images: no such folder", layouts}, read(folder.path()));
 }
@@ -112,6 +112,14 @@ TEST_CASE("malformed annotations are refused with their file and line") {
   }
   check_malformed(start + "<name>two&#10;lines</name>" + box + end,
                   {"<name> holds a control character"});
+}
+
+TEST_CASE("an annotation that cannot be read is missing input") {
+  const TemporaryFolder folder;
+  write_voc(folder.path(), voc_xml("photo.png", {{"face"}}));
+  fs::create_symlink(folder / "nowhere", folder / "annotations/b.xml");
+  check_error(ExitCode::no_input, {"b.xml: cannot be read"},
+              [&] { read_annotations(folder.path()); });
 }
 
 TEST_CASE("an annotation cannot name a photo outside the image folder") {

@@ -108,6 +108,18 @@ TEST_CASE("a data set of one class is refused") {
               [&] { load_dataset(options); });
 }
 
+TEST_CASE("fewer rows than can be parted into three are refused") {
+  const TemporaryFolder folder;
+  DatasetOptions options;
+  options.folder = folder.path();
+  options.image_size = 8;
+  for (const char* name : {"a/1.png", "b/1.png"}) write_photo(folder / name, noise_image(4, 4, 1));
+  check_error(ExitCode::data, {folder.path().string() + ": 2 rows are too few"},
+              [&] { load_dataset(options); });
+  for (const char* name : {"a/2.png", "b/2.png"}) write_photo(folder / name, noise_image(4, 4, 2));
+  CHECK(load_dataset(options).split.validation.size() == 1);
+}
+
 TEST_CASE("rows of unreadable photos leave the balanced table before the split") {
   const TemporaryFolder folder;
   for (int i = 0; i < 6; ++i) {
