@@ -56,6 +56,11 @@ class Group {
     return app_.add_option(name, value, description)->type_name(type)->group(name_);
   }
 
+  CLI::Option* add_path(const std::string& name, const std::string& type,
+                        std::filesystem::path& value, const std::string& description) {
+    return add(name, type, value, description)->check(not_empty());
+  }
+
   template <typename Number>
   CLI::Option* add_number(const std::string& name, const std::string& type, Number& value,
                           CLI::Validator range, const std::string& description) {
@@ -73,7 +78,10 @@ class Group {
     app_.add_option_function<std::string>(
             "--classes",
             [&classes](const std::string& text) {
-              classes = CLI::detail::split(text, ',');
+              classes.clear();
+              for (const std::string& name : CLI::detail::split(text, ',')) {
+                classes.push_back(CLI::detail::trim_copy(name));
+              }
               check_classes(classes);
             },
             description)
@@ -101,8 +109,8 @@ struct Wording {
 
 void add_training_options(CLI::App& app, TrainingOptions& options, const Wording& wording) {
   Group data(app, "Data");
-  data.add("--data-dir", "DIR", options.data_dir,
-           "Photos: annotations/ and images/ (PASCAL VOC), or one folder a class")
+  data.add_path("--data-dir", "DIR", options.data_dir,
+                "Photos: annotations/ and images/ (PASCAL VOC), or one folder a class")
       ->default_str("drawn faces");
   data.add_number("--drawn-photos", "N", options.drawn_photos, whole_number(10, kMany),
                   "How many photos to draw where no --data-dir is given");
@@ -117,7 +125,7 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
           : fmt::format("Side to which photos are resized, a multiple of {}", wording.side_factor));
 
   Group model(app, "Model");
-  model.add("--weights", "FILE", options.weights, wording.weights)
+  model.add_path("--weights", "FILE", options.weights, wording.weights)
       ->default_str(wording.weights_default);
   model
       .add_choice("--scale", options.scale, {"unit", "symmetric", "imagenet"},
@@ -141,7 +149,7 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
 void add_run_options(CLI::App& app, TrainingOptions& options) {
   add_machine_options(app, options.device, options.threads);
   Group output(app, "Output");
-  output.add("--output-dir", "DIR", options.output_dir, "New folder for the results")
+  output.add_path("--output-dir", "DIR", options.output_dir, "New folder for the results")
       ->default_str(fmt::format("runs/{}-1, -2, ...", app.get_name()));
   output.add_choice("--progress", options.progress, {"auto", "bar", "line", "none"},
                     "A moving bar, a line an epoch, or nothing; auto is the bar on a terminal and "
@@ -149,6 +157,12 @@ void add_run_options(CLI::App& app, TrainingOptions& options) {
 }
 
 }  // namespace
+
+CLI::Validator not_empty() {
+  return {
+      [](const std::string& text) { return std::string(text.empty() ? "the name is empty" : ""); },
+      ""};
+}
 
 CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor) {
   const auto check = [=](const std::string& text) -> std::string {

@@ -56,6 +56,9 @@ Device select_device(const std::string& name);
 /// select_device.
 void use_machine(std::string& device, int& threads);
 
+/// A validator for file and folder names.
+CLI::Validator not_empty();
+
 /// A validator for whole numbers in [low, high] that are a multiple of `factor`.
 CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor = 1);
 

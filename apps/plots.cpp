@@ -250,7 +250,7 @@ std::string confusion_matrix_svg(const std::string& title, const ConfusionMatrix
 
   std::string body = text_at(28, 36, "title", title);
   body += text_at(28, 58, "muted",
-                  fmt::format("{} photos, {:.1f} % right; percentages are of the row",
+                  fmt::format("{} test rows, {:.1f} % right; shares are of the actual class",
                               confusion.total(), 100 * accuracy(confusion)));
   body += text_at(left + count * cell_width / 2, 88, "heading middle", "Predicted");
   const double middle = top + count * cell_height / 2;

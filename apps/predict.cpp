@@ -7,12 +7,15 @@
 
 #include "apps/options.h"
 #include "apps/program.h"
+#include "apps/weights.h"
+#include "data/annotations.h"
 #include "data/image.h"
 #include "data/resize.h"
 #include "data/scaling.h"
 #include "kernels/global_average_pool.h"
 #include "nn/model_file.h"
 #include "tensor/error.h"
+#include "tensor/interrupt.h"
 
 namespace ember {
 namespace {
@@ -52,6 +55,38 @@ std::vector<double> softmax(const Tensor& logits) {
   return probabilities;
 }
 
+// Another side than the models can take is no input at all for them.
+void check_image_size(int64_t side, const ModelFile& file) {
+  const bool fits = file.description.architecture == "mobilenet_v2" ? side % 32 == 0 : side >= 16;
+  if (!fits || side > 4096) {
+    fail(ExitCode::data, "{}: its image_size {} does not fit {}; give --features an --image-size",
+         file.path.string(), side, file.description.architecture);
+  }
+}
+
+Json prediction_of(const std::filesystem::path& path, const std::vector<double>& probabilities,
+                   const ModelDescription& description) {
+  const auto best = static_cast<size_t>(
+      std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
+  Json of_classes = Json::object();
+  for (size_t k = 0; k < probabilities.size(); ++k) {
+    of_classes[description.classes[k]] = probabilities[k];
+  }
+  return {
+      {"file", path.string()}, {"class", description.classes[best]}, {"probabilities", of_classes}};
+}
+
+void print(const Json& prediction) {
+  fmt::print("{}: {}", prediction["file"].get<std::string>(),
+             prediction["class"].get<std::string>());
+  const char* separator = "  (";
+  for (const auto& item : prediction["probabilities"].items()) {
+    fmt::print("{}{} {:.4f}", separator, item.key(), item.value().get<double>());
+    separator = ", ";
+  }
+  fmt::print(")\n");
+}
+
 void predict_classes(const PredictOptions& options, const ModelFile& file) {
   const ModelDescription& description = file.description;
   if (description.classes.empty()) {
@@ -63,37 +98,32 @@ void predict_classes(const PredictOptions& options, const ModelFile& file) {
     fail(ExitCode::usage, "--image-size {}: {} was trained at {}; leave --image-size out",
          options.image_size, file.path.string(), description.image_size);
   }
+  check_image_size(description.image_size, file);
   Model model = build_model(description);
   load_weights(model, file);
 
+  const Scale scale = parse_scale(description.scale);
   Json predictions = Json::array();
+  std::vector<std::string> unreadable;
   for (const auto& path : options.images) {
-    const Tensor input = read_input(path, description.image_size, parse_scale(description.scale));
-    const std::vector<double> probabilities = softmax(model.forward(input, {}));
-    const auto best = static_cast<size_t>(
-        std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
-    Json of_classes = Json::object();
-    for (size_t k = 0; k < probabilities.size(); ++k) {
-      of_classes[description.classes[k]] = probabilities[k];
+    check_interrupt();
+    Tensor input;
+    try {
+      input = read_input(path, description.image_size, scale);
+    } catch (const Error& error) {
+      report_on_stderr(error.what());
+      unreadable.push_back(path.string());
+      continue;
     }
-    predictions.push_back({{"file", path.string()},
-                           {"class", description.classes[best]},
-                           {"probabilities", of_classes}});
+    predictions.push_back(prediction_of(path, softmax(model.forward(input, {})), description));
+    if (!options.json) print(predictions.back());
   }
-
   if (options.json) {
     fmt::print("{}\n", predictions.dump(2, ' ', false, Json::error_handler_t::replace));
-    return;
   }
-  for (const Json& prediction : predictions) {
-    fmt::print("{}: {}", prediction["file"].get<std::string>(),
-               prediction["class"].get<std::string>());
-    const char* separator = "  (";
-    for (const auto& item : prediction["probabilities"].items()) {
-      fmt::print("{}{} {:.4f}", separator, item.key(), item.value().get<double>());
-      separator = ", ";
-    }
-    fmt::print(")\n");
+  if (!unreadable.empty()) {
+    fail(ExitCode::no_input, "{} of {} photos could not be read: {}", unreadable.size(),
+         options.images.size(), fmt::join(unreadable, ", "));
   }
 }
 
@@ -106,6 +136,7 @@ void write_features(const PredictOptions& options, ModelFile file) {
   std::erase_if(file.tensors, [](const auto& item) { return item.first.starts_with("dense"); });
   description.classes.clear();
   if (options.image_size != 0) description.image_size = options.image_size;
+  check_image_size(description.image_size, file);
   Model base = build_model(description);
   load_weights(base, file);
 
@@ -113,6 +144,7 @@ void write_features(const PredictOptions& options, ModelFile file) {
   const Shape map = base.output_shape(base.last());
   Tensor maps({count, map[1], map[2], map[3]});
   for (int64_t i = 0; i < count; ++i) {
+    check_interrupt();
     const Tensor input = read_input(options.images[static_cast<size_t>(i)], description.image_size,
                                     parse_scale(description.scale));
     Tensor row = maps.rows(i, i + 1);
@@ -129,8 +161,12 @@ void write_features(const PredictOptions& options, ModelFile file) {
 }
 
 void predict(PredictOptions options) {
+  if (!options.features.empty() && options.features == options.feature_map) {
+    fail(ExitCode::usage, "--features and --feature-map are both {}; give them two names",
+         options.features.string());
+  }
   use_machine(options.device, options.threads);
-  const ModelFile file = read_model_file(options.weights);
+  const ModelFile file = read_weights(options.weights);
   if (options.features.empty() && options.feature_map.empty()) {
     predict_classes(options, file);
   } else {
@@ -145,18 +181,26 @@ int main(int argc, char** argv) {
   CLI::App app("Says what a trained network sees in photos, or writes MobileNetV2's features.",
                "predict");
   ember::PredictOptions options;
-  app.add_option("IMAGE", options.images, "Photos: JPEG, PNG or BMP")->required();
+  app.add_option("IMAGE", options.images, "Photos: JPEG, PNG or BMP")
+      ->type_name("")
+      ->required()
+      ->check(ember::not_empty());
   app.add_option("--weights", options.weights, "Weights file, such as best.safetensors")
       ->required()
-      ->type_name("FILE");
-  app.add_flag("--json", options.json, "Print a JSON list");
+      ->type_name("FILE")
+      ->check(ember::not_empty());
+  CLI::Option* json = app.add_flag("--json", options.json, "Print a JSON list");
   app.add_option("--features", options.features,
                  "Write the pooled features here, tensor `features` (images, 1280)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(ember::not_empty())
+      ->excludes(json);
   app.add_option(
          "--feature-map", options.feature_map,
          "Write the last feature maps here, tensor `feature_map` (images, S/32, S/32, 1280)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(ember::not_empty())
+      ->excludes(json);
   app.add_option("--image-size", options.image_size,
                  "Side to which photos are resized for features, a multiple of 32")
       ->type_name("PIXELS")

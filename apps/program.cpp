@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <sstream>
 
 #include "tensor/error.h"
+#include "tensor/interrupt.h"
 
 namespace ember {
 namespace {
@@ -77,6 +79,7 @@ int run_program(CLI::App& app, int argc, const char* const* argv,
     app.set_version_flag("--version", fmt::format("{} {}", app.get_name(), EMBER_VERSION),
                          "Print the version and exit");
     app.parse(argc, argv);
+    catch_interrupts();
     body();
     flush_output();
     return 0;
@@ -86,8 +89,13 @@ int run_program(CLI::App& app, int argc, const char* const* argv,
                   fmt::format("{} (see {} --help)", one_line(error.what()), app.get_name()));
   } catch (const Error& error) {
     return report(error.code(), error.what());
+  } catch (const Interrupted& interrupted) {
+    std::fflush(stdout);
+    std::signal(interrupted.signal(), SIG_DFL);
+    std::raise(interrupted.signal());  // so that a shell sees what ended the program
+    return 128 + interrupted.signal();
   } catch (const std::bad_alloc&) {
-    return report(ExitCode::internal, "not enough memory; try a smaller --batch-size");
+    return report(ExitCode::internal, "not enough memory; smaller images or batches need less");
   } catch (const std::exception& error) {
     return report(ExitCode::internal, error.what());
   }

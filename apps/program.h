@@ -9,6 +9,7 @@ namespace ember {
 /// The main function of every program: parses the arguments, runs `body`, and returns the exit
 /// code. Whatever goes wrong becomes one line `error: ...` on stderr: an option that is unknown or
 /// makes no sense exits with 64, an ember::Error with its own code, anything else with 70.
+/// Ctrl-C unwinds the stack before it ends the program (tensor/interrupt.h).
 int run_program(CLI::App& app, int argc, const char* const* argv,
                 const std::function<void()>& body);
 

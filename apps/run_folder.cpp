@@ -64,10 +64,18 @@ fs::path given(const fs::path& folder) {
 RunFolder::RunFolder(const fs::path& output_dir, const std::string& app)
     : path_(output_dir.empty() ? first_free(app) : given(output_dir)) {}
 
-void RunFolder::write(const std::string& name, std::string_view content) const {
+RunFolder::~RunFolder() {
+  if (kept_) return;
+  std::error_code ignored;
+  for (const std::string& name : written_) fs::remove(path_ / name, ignored);
+  fs::remove(path_, ignored);
+}
+
+void RunFolder::write(const std::string& name, std::string_view content) {
   AtomicFile file(path_ / name);
   file.write(content);
   file.commit();
+  written_.push_back(name);
 }
 
 std::string results_csv(const History& history) {
@@ -91,6 +99,7 @@ std::string csv_field(const std::string& text) {
 bool CsvLog::on_epoch_end(Model&, const EpochResult& result) {
   history_.push_back(result);
   folder_.write("results.csv", results_csv(history_));
+  folder_.keep();
   return true;
 }
 

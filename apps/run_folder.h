@@ -3,13 +3,15 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nn/history.h"
 #include "nn/train.h"
 
 namespace ember {
 
-/// The folder that holds what one run leaves behind. Its files appear whole.
+/// The folder that holds what one run leaves behind. Its files appear whole; the folder goes again
+/// where the run has come to nothing.
 class RunFolder {
  public:
   /// Makes `output_dir`, or the first `runs/<app>-<n>` that does not exist yet where it is empty.
@@ -17,12 +19,22 @@ class RunFolder {
   /// written.
   RunFolder(const std::filesystem::path& output_dir, const std::string& app);
 
+  /// Removes the folder and what was written to it, unless there was something to keep.
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
-  void write(const std::string& name, std::string_view content) const;
+  void write(const std::string& name, std::string_view content);
+
+  /// From now on the folder stays.
+  void keep() { kept_ = true; }
 
  private:
   std::filesystem::path path_;
+  std::vector<std::string> written_;
+  bool kept_ = false;
 };
 
 /// results.csv: a line an epoch. Times stand in `seconds` and `ms_per_step` alone.
@@ -31,14 +43,15 @@ std::string results_csv(const History& history);
 /// A field of a CSV file (RFC 4180): quoted where it has to be.
 std::string csv_field(const std::string& text);
 
-/// Writes results.csv anew after each epoch, all stages of a run one after the other.
+/// Writes results.csv anew after each epoch, all stages of a run one after the other. The first
+/// epoch makes the run worth keeping.
 class CsvLog : public Callback {
  public:
-  explicit CsvLog(const RunFolder& folder) : folder_(folder) {}
+  explicit CsvLog(RunFolder& folder) : folder_(folder) {}
   bool on_epoch_end(Model& model, const EpochResult& result) override;
 
  private:
-  const RunFolder& folder_;
+  RunFolder& folder_;
   History history_;
 };
 

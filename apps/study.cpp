@@ -3,16 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "apps/plots.h"
-#include "apps/program.h"
 #include "data/faces.h"
 #include "nn/metrics.h"
 #include "tensor/error.h"
+#include "tensor/interrupt.h"
 
 namespace ember {
 namespace {
@@ -25,12 +27,51 @@ std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+constexpr const char* kBestWeights = "best.safetensors";
+
+/// Ends training where weights have left the numbers in an epoch's last step, which only the
+/// validation shows.
+class FiniteValidation : public Callback {
+ public:
+  bool on_epoch_end(Model&, const EpochResult& result) override {
+    if (!std::isfinite(result.val_loss)) {
+      fail(ExitCode::data,
+           "the loss is not a number in the validation after epoch {} ({}); lower the learning "
+           "rate or look at the images",
+           result.epoch, result.stage);
+    }
+    return true;
+  }
+};
+
+/// Keeps the weights of each epoch, with `early_stopping` of the best ones only, so that a run
+/// which does not reach its end still leaves them.
+class Checkpoint : public Callback {
+ public:
+  Checkpoint(fs::path file, const ModelDescription& description,
+             const EarlyStopping* early_stopping)
+      : file_(std::move(file)), description_(description), early_stopping_(early_stopping) {}
+
+  bool on_epoch_end(Model& model, const EpochResult& result) override {
+    if (early_stopping_ == nullptr || early_stopping_->best_epoch() == result.epoch) {
+      save_model(file_, model, description_);
+    }
+    return true;
+  }
+
+ private:
+  fs::path file_;
+  const ModelDescription& description_;
+  const EarlyStopping* early_stopping_;
+};
+
 /// A folder that disappears with its content.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "ember-faces-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
+    std::error_code error;
+    std::string name = (fs::temp_directory_path(error) / "ember-faces-XXXXXX").string();
+    if (error || mkdtemp(name.data()) == nullptr) {
       fail(ExitCode::cannot_create, "{}: cannot make a temporary folder; set TMPDIR", name);
     }
     path_ = name;
@@ -146,37 +187,10 @@ Dataset draw_and_load(const TrainingOptions& options) {
 }  // namespace
 
 std::optional<BatchView> LoaderSource::next() {
+  check_interrupt();
   const Batch* batch = loader_.next();
   if (batch == nullptr) return std::nullopt;
   return BatchView{batch->images, batch->labels};
-}
-
-ModelFile read_initial_weights(const fs::path& path, const std::string& architecture) {
-  std::error_code error;
-  if (!fs::exists(path, error)) {
-    fail(ExitCode::no_input, "{}: no such file; `weights/fetch {}` gets MobileNetV2's weights",
-         path.string(), path.string());
-  }
-  ModelFile file = read_model_file(path);
-  if (file.description.architecture != architecture) {
-    fail(ExitCode::data, "{}: holds weights of {}, and {} are needed", path.string(),
-         file.description.architecture, architecture);
-  }
-  return file;
-}
-
-void adopt(const ModelDescription& weights, TrainingOptions& options) {
-  if (options.scale.empty()) options.scale = weights.scale;
-  if (options.scale != weights.scale) {
-    warn(fmt::format("--scale {}: the weights were trained with {}", options.scale, weights.scale));
-  }
-  if (weights.classes.empty()) return;
-  if (!options.classes.empty() && options.classes != weights.classes) {
-    fail(ExitCode::usage, "--classes {}: {} was trained for {}; leave --classes out",
-         fmt::join(options.classes, ","), options.weights.string(),
-         fmt::join(weights.classes, ","));
-  }
-  options.classes = weights.classes;
 }
 
 Dataset load_study_data(const TrainingOptions& options) {
@@ -195,15 +209,20 @@ Dataset load_study_data(const TrainingOptions& options) {
   return dataset;
 }
 
-Study::Study(const std::string& app, const TrainingOptions& options, const Dataset& dataset)
+Study::Study(const std::string& app, const TrainingOptions& options, const Dataset& dataset,
+             ModelDescription description)
     : options_(options),
       dataset_(dataset),
+      description_(std::move(description)),
       app_(app),
       folder_(options.output_dir, app),
       progress_(progress_style(options.progress), std::cout),
       log_(folder_) {
+  description_.scale = options.scale;
   Json args = {{"app", app}, {"version", EMBER_VERSION}};
   args.update(to_json(options));
+  args["classes"] = dataset.classes;
+  args["output_dir"] = folder_.path().string();
   folder_.write("args.json", dump(args));
 }
 
@@ -224,9 +243,14 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
   LoaderSource validation(dataset_, dataset_.split.validation, loader_options(false, true));
   Adam adam(model, {.learning_rate = learning_rate});
 
-  std::vector<Callback*> callbacks{&progress_, &log_};
+  FiniteValidation finite_validation;
   EarlyStopping early_stopping(options_.patience);
-  if (options_.patience > 0) callbacks.push_back(&early_stopping);
+  const bool stops_early = options_.patience > 0;
+  Checkpoint checkpoint(folder_.file(kBestWeights), description_,
+                        stops_early ? &early_stopping : nullptr);
+  std::vector<Callback*> callbacks{&finite_validation, &progress_, &log_};
+  if (stops_early) callbacks.push_back(&early_stopping);
+  callbacks.push_back(&checkpoint);
 
   const History stage_history = ember::fit(model, adam, training, &validation,
                                            {.stage = stage,
@@ -237,24 +261,21 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
                                            callbacks);
   history_.insert(history_.end(), stage_history.begin(), stage_history.end());
   steps_ += stage_history.size() * static_cast<uint64_t>(training.batch_count());
-  if (options_.patience > 0 && options_.progress != "none") {
+  if (stops_early && options_.progress != "none") {
     fmt::print("The weights are those of epoch {}, the best in validation.\n",
                early_stopping.best_epoch());
     std::fflush(stdout);
   }
 }
 
-void Study::finish(Model& model, ModelDescription description) {
+void Study::finish(Model& model) {
   LoaderSource source(dataset_, dataset_.split.test, loader_options(false, false));
   const TestResult result = test(model, source, dataset_.classes.size());
   const std::string report = classification_report(result.confusion, dataset_.classes);
   fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(result.confusion),
              result.evaluation.loss, report, confusion_text(result.confusion, dataset_.classes));
 
-  description.classes = dataset_.classes;
-  description.image_size = options_.image_size;
-  description.scale = options_.scale;
-  save_model(folder_.file("best.safetensors"), model, description);
+  save_model(folder_.file(kBestWeights), model, description_);
   folder_.write("predictions.csv", predictions_csv(dataset_, result));
   folder_.write("report.txt", report);
   folder_.write("curves.svg", curves_svg(app_ + ": training", history_));

@@ -29,28 +29,23 @@ class LoaderSource : public BatchSource {
   Loader loader_;
 };
 
-/// Reads weights to begin with. Throws Error(no_input) that says how to get them when there is no
-/// such file, and Error(data) when they belong to another architecture.
-ModelFile read_initial_weights(const std::filesystem::path& path, const std::string& architecture);
-
-/// Takes over what the weights say and the user left open: the scale, and the classes of trained
-/// weights. Warns of a scale that differs from the weights'; throws Error(usage) for other classes.
-void adopt(const ModelDescription& weights, TrainingOptions& options);
-
 /// The photos of --data-dir, or drawn ones; prints what there is.
 Dataset load_study_data(const TrainingOptions& options);
 
-/// One run: the stages of training, then the test. `options` are resolved and go to args.json.
+/// One run: the stages of training, then the test. `options` are resolved and go to args.json,
+/// `description` is that of the model.
 class Study {
  public:
-  /// Makes the run folder.
-  Study(const std::string& app, const TrainingOptions& options, const Dataset& dataset);
+  /// Makes the run folder. It goes again with the study when not even one epoch has been trained.
+  Study(const std::string& app, const TrainingOptions& options, const Dataset& dataset,
+        ModelDescription description);
 
-  /// Trains what is trainable with a fresh Adam, early stopping and augmented batches.
+  /// Trains what is trainable with a fresh Adam, early stopping and augmented batches. Each epoch
+  /// leaves its line in results.csv and, where it is the best so far, best.safetensors.
   void fit(Model& model, const std::string& stage, int epochs, double learning_rate);
 
-  /// Tests the model, prints the report, and writes all files of the run.
-  void finish(Model& model, ModelDescription description);
+  /// Tests the model, prints the report, and writes the other files of the run, report.json last.
+  void finish(Model& model);
 
  private:
   LoaderOptions loader_options(bool shuffle, bool augment) const;
@@ -58,6 +53,7 @@ class Study {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const TrainingOptions& options_;
   const Dataset& dataset_;
+  ModelDescription description_;
   std::string app_;
   RunFolder folder_;
   ProgressReport progress_;

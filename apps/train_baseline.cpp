@@ -5,6 +5,8 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/study.h"
+#include "apps/weights.h"
+#include "tensor/error.h"
 
 namespace ember {
 namespace {
@@ -15,6 +17,10 @@ void train(TrainingOptions options) {
   if (!options.weights.empty()) {
     weights = read_initial_weights(options.weights, "baseline_cnn");
     adopt(weights->description, options);
+    if (weights->description.image_size != options.image_size) {
+      fail(ExitCode::usage, "--image-size {}: {} was trained at {}, and this model knows one size",
+           options.image_size, options.weights.string(), weights->description.image_size);
+    }
   }
   if (options.scale.empty()) options.scale = "unit";
   const Dataset dataset = load_study_data(options);
@@ -26,9 +32,9 @@ void train(TrainingOptions options) {
   if (weights) load_weights(model, *weights);
   fmt::print("\n{}", format_summary(model.name(), model.summary()));
 
-  Study study("train_baseline", options, dataset);
+  Study study("train_baseline", options, dataset, description);
   study.fit(model, "baseline", options.epochs, options.lr);
-  study.finish(model, description);
+  study.finish(model);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/study.h"
+#include "apps/weights.h"
 
 namespace ember {
 namespace {
@@ -26,13 +27,13 @@ void train(TrainingOptions options) {
   model.set_trainable(0, base, false);
   fmt::print("\n{}", format_summary(model.name(), model.summary()));
 
-  Study study("train_mobilenet", options, dataset);
+  Study study("train_mobilenet", options, dataset, description);
   study.fit(model, "frozen", options.epochs, options.lr);
   if (options.finetune) {
     model.set_trainable(0, base, true);
     study.fit(model, "finetune", options.finetune_epochs, options.finetune_lr);
   }
-  study.finish(model, description);
+  study.finish(model);
 }
 
 }  // namespace

@@ -2,79 +2,21 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "data/faces.h"
 #include "data/image.h"
-#include "nn/model_file.h"
+#include "tests/apps/testing.h"
 #include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void put(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-struct Outcome {
-  int code;
-  std::string out;
-  std::string errors;
-};
-
-// Runs `program arguments` within `folder`.
-Outcome run(const fs::path& folder, const std::string& command) {
-  const std::string line = fmt::format("cd '{}' && '{}'/{} >stdout.txt 2>stderr.txt",
-                                       folder.string(), EMBER_PROGRAM_DIR, command);
-  const int status = std::system(line.c_str());
-  return {WEXITSTATUS(status), content(folder / "stdout.txt"), content(folder / "stderr.txt")};
-}
-
-// One line `error: ...` that holds `part`, the exit code, and no run folder left behind.
-void check_refused(const fs::path& folder, const std::string& command, int code,
-                   const std::string& part) {
-  CAPTURE(command);
-  const Outcome outcome = run(folder, command);
-  CAPTURE(outcome.errors);
-  CHECK(outcome.code == code);
-  const size_t error = outcome.errors.find("error: ");
-  REQUIRE(error != std::string::npos);
-  CHECK(outcome.errors.find('\n', error) == outcome.errors.size() - 1);
-  CHECK(outcome.errors.find(part, error) != std::string::npos);
-  CHECK_FALSE(fs::exists(folder / "runs"));
-}
-
-// A narrow base with random weights, as `weights/fetch` would leave a real one.
-void write_base(const fs::path& path) {
-  const ModelDescription description{
-      .width_multiplier = 0.35, .classes = {}, .image_size = 32, .scale = "symmetric"};
-  Model base = build_model(description);
-  base.initialize(3);
-  save_model(path, base, description);
-}
-
-const std::string kBaseline =
-    "train_baseline --image-size 32 --epochs 2 --batch-size 16 --data-dir faces ";
-const std::string kMobilenet =
-    "train_mobilenet --image-size 32 --epochs 1 --batch-size 16 --data-dir faces --weights "
-    "base.safetensors ";
 
 std::string without_times(const std::string& csv) {
   std::string kept;
@@ -118,6 +60,8 @@ TEST_CASE("train_baseline: its folder, equal for any number of threads, and pred
 
   const fs::path first = folder / "runs/train_baseline-1";
   check_equal_runs(first, folder / "runs/train_baseline-2");
+  REQUIRE(run(folder.path(), kBaseline + "--seed 2 --output-dir other").code == 0);
+  CHECK(content(first / "best.safetensors") != content(folder / "other/best.safetensors"));
 
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(first)) names.insert(entry.path().filename());
@@ -192,44 +136,6 @@ TEST_CASE("five other labels, one folder each, in the order that --classes gives
   CHECK(report["classes"][0] == "label_4");
   CHECK(report["test"]["confusion_matrix"].size() == 5);
   check_refused(folder.path(), kBaseline + "--classes label_0,label_1", 65, "label_0, label_1");
-}
-
-TEST_CASE("bad input: one line, its exit code, nothing left behind") {
-  const TemporaryFolder folder;
-  write_face_photos(folder / "faces", 10, 1);
-  write_base(folder / "base.safetensors");
-  fs::create_directories(folder / "empty");
-  put(folder / "broken/annotations/a.xml", "<annotation><object>");
-  fs::create_directories(folder / "broken/images");
-  put(folder / "text.safetensors", "this is no weights file");
-  const std::string base = content(folder / "base.safetensors");
-  put(folder / "short.safetensors", base.substr(0, base.size() / 2));
-
-  const auto refused = [&](const std::string& command, int code, const std::string& part) {
-    check_refused(folder.path(), command, code, part);
-  };
-  refused("train_baseline --data-dir nowhere", 66, "nowhere");
-  refused("train_baseline --data-dir empty", 66, "empty");
-  refused("train_baseline --data-dir broken", 65, "a.xml");
-  refused(kBaseline + "--output-dir faces", 73, "faces");
-  refused("train_baseline --data-dir faces --epochs 0", 64, "--epochs");
-  refused("train_baseline --epoch 3", 64, "--epoch");
-  refused("train_baseline --device cuda", 69, "CUDA");
-  refused("train_mobilenet --data-dir faces", 66, "weights/fetch");
-  refused("train_mobilenet --data-dir faces --weights text.safetensors", 65, "text.safetensors");
-  refused("train_mobilenet --data-dir faces --weights short.safetensors", 65, "short.safetensors");
-  refused("train_baseline --data-dir faces --weights base.safetensors", 65, "mobilenet_v2");
-  refused("predict --weights nowhere.safetensors faces/images/*.jpg", 66, "nowhere.safetensors");
-  refused("predict", 64, "--help");
-}
-
-TEST_CASE("a loss that is not a number stops training and says where") {
-  const TemporaryFolder folder;
-  write_face_photos(folder / "faces", 10, 1);
-  const Outcome outcome = run(folder.path(), kBaseline + "--lr 1e30 --output-dir r");
-  CHECK(outcome.code == 65);
-  CHECK(outcome.errors.find("step") != std::string::npos);
-  CHECK_FALSE(fs::exists(folder / "r" / "report.json"));
 }
 
 }  // namespace ember

@@ -23,19 +23,23 @@ TEST_CASE("runs are numbered, and none is taken twice") {
   const TemporaryFolder temporary;
   const auto before = std::filesystem::current_path();
   std::filesystem::current_path(temporary.path());
-  CHECK(RunFolder("", "app").path() == "runs/app-1");
-  CHECK(RunFolder("", "app").path() == "runs/app-2");
-  CHECK(RunFolder("", "other").path() == "runs/other-1");
-  std::filesystem::remove("runs/app-1");
-  CHECK(RunFolder("", "app").path() == "runs/app-1");
+  {
+    const RunFolder first("", "app");
+    const RunFolder second("", "app");
+    CHECK(first.path() == "runs/app-1");
+    CHECK(second.path() == "runs/app-2");
+    CHECK(RunFolder("", "other").path() == "runs/other-1");
+    CHECK(RunFolder("", "other").path() == "runs/other-1");  // nothing was kept in it
+  }
+  CHECK(std::filesystem::is_empty("runs"));
   std::filesystem::current_path(before);
 }
 
 TEST_CASE("a given folder is made with its parents, and refused when something is in it") {
   const TemporaryFolder temporary;
   const auto path = temporary / "a" / "b";
-  const RunFolder folder(path, "app");
-  CHECK_NOTHROW(RunFolder(path, "app"));  // still empty
+  std::filesystem::create_directories(path);  // empty: as good as none
+  RunFolder folder(path, "app");
   folder.write("args.json", "{}\n");
   CHECK(content(path / "args.json") == "{}\n");
   for (const auto& refused : {path, path / "args.json", path / "args.json" / "below"}) {
@@ -48,6 +52,26 @@ TEST_CASE("a given folder is made with its parents, and refused when something i
       CHECK(std::string(error.what()).find(path.string()) != std::string::npos);
     }
   }
+}
+
+TEST_CASE("a run that comes to nothing takes its folder away, but no file of others") {
+  const TemporaryFolder temporary;
+  const auto path = temporary / "run";
+  const auto write_and_leave = [&](bool keep) {
+    RunFolder folder(path, "app");
+    folder.write("args.json", "{}\n");
+    if (keep) folder.keep();
+  };
+  write_and_leave(false);
+  CHECK_FALSE(std::filesystem::exists(path));
+  write_and_leave(true);
+  CHECK(content(path / "args.json") == "{}\n");
+  std::filesystem::remove_all(path);
+  {
+    RunFolder folder(path, "app");
+    std::ofstream(path / "notes.txt") << "mine";
+  }
+  CHECK(content(path / "notes.txt") == "mine");
 }
 
 TEST_CASE("results.csv") {

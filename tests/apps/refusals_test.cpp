@@ -1,0 +1,159 @@
+// Bad input, as the programs meet it: one line, the exit code, nothing half-written.
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+
+#include "data/faces.h"
+#include "tensor/safetensors.h"
+#include "tests/apps/testing.h"
+#include "tests/temporary_folder.h"
+
+namespace ember {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::set<std::string> names_in(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("folders, files and options that are no good are refused") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 10, 1);
+  write_base(folder / "base.safetensors");
+  fs::create_directories(folder / "empty");
+  put(folder / "broken/annotations/a.xml", "<annotation><object>");
+  fs::create_directories(folder / "broken/images");
+
+  const auto refused = [&](const std::string& command, int code, const std::string& part) {
+    check_refused(folder.path(), command, code, part);
+  };
+  refused("train_baseline --data-dir nowhere", 66, "nowhere: no such folder");
+  refused("train_baseline --data-dir base.safetensors", 66, "base.safetensors: not a folder");
+  refused("train_baseline --data-dir empty", 66, "empty");
+  refused("train_baseline --data-dir broken", 65, "a.xml");
+  refused("train_baseline --data-dir ''", 64, "--data-dir");
+  refused("train_baseline --data-dir faces --epochs 0", 64, "--epochs");
+  refused("train_baseline --data-dir faces --output-dir ''", 64, "--output-dir");
+  refused("train_baseline --epoch 3", 64, "--epoch");
+  refused("train_baseline --device cuda", 69, "CUDA");
+  refused(kBaseline + "--classes cat,dog", 65, "cat, dog");
+  refused(kBaseline + "--output-dir faces", 73, "faces");
+  refused(kBaseline + "--output-dir base.safetensors/run", 73, "base.safetensors/run");
+  refused("train_mobilenet --data-dir faces", 66, "weights/fetch");
+  refused("train_mobilenet --data-dir faces --weights ''", 64, "--weights");
+  refused("train_baseline --data-dir faces --weights base.safetensors", 65, "mobilenet_v2");
+  refused("predict", 64, "--help");
+  refused("predict --weights nowhere.safetensors faces/images/*.jpg", 66, "nowhere.safetensors");
+  refused("predict --weights base.safetensors --features '' a.jpg", 64, "--features");
+  refused("predict --weights base.safetensors --features f --json a.jpg", 64, "--json");
+  refused("predict --weights base.safetensors --features f --feature-map f a.jpg", 64, "both f");
+  refused("make_faces --count 1 --output-dir ''", 64, "--output-dir");
+  refused("make_faces --count 1 --output-dir faces", 73, "faces");
+}
+
+TEST_CASE("weights files: each defect is named, and all wrong tensors together") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 10, 1);
+  write_base(folder / "base.safetensors");
+  const std::string bytes = content(folder / "base.safetensors");
+  const TensorFile base = read_safetensors(folder / "base.safetensors");
+
+  const auto refused = [&](const std::string& part) {
+    check_refused(folder.path(),
+                  "train_mobilenet --image-size 32 --data-dir faces --weights bad.safetensors", 65,
+                  part);
+  };
+  put(folder / "bad.safetensors", "this is no weights file");
+  refused("not a safetensors file");
+  put(folder / "bad.safetensors", bytes.substr(0, bytes.size() / 2));
+  refused("truncated");
+
+  TensorFile file = base;
+  file.tensors.erase("Conv1/kernel");
+  file.tensors["bn_Conv1/gamma"] = Tensor({3});
+  file.tensors["other/kernel"] = Tensor({3});
+  write_safetensors(folder / "bad.safetensors", file);
+  for (const char* part : {"Conv1/kernel is missing", "bn_Conv1/gamma is (3), not (16)",
+                           "other/kernel is unexpected"}) {
+    refused(part);
+  }
+
+  file = base;
+  for (const char* name : {"Conv1/kernel", "Conv_1_bn/beta"}) {
+    file.tensors[name] = base.tensors.at(name).clone();
+    file.tensors[name].data()[1] = std::numeric_limits<float>::quiet_NaN();
+  }
+  write_safetensors(folder / "bad.safetensors", file);
+  refused("Conv1/kernel, Conv_1_bn/beta");
+
+  file = base;
+  file.metadata["classes"] = R"(["cat","cat"])";
+  write_safetensors(folder / "bad.safetensors", file);
+  refused("bad.safetensors: classes [cat, cat]");
+}
+
+TEST_CASE("predict: photos that cannot be read are named, and the others have their answer") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 10, 1);
+  put(folder / "text.jpg", "no photo");
+  REQUIRE(run(folder.path(), kBaseline + "--output-dir r").code == 0);
+  const std::string photo = "faces/images/face_000000.jpg";
+  const std::string predict =
+      "predict --weights r/best.safetensors text.jpg " + photo + " gone.jpg";
+  const Outcome outcome = run(folder.path(), predict);
+  CHECK(outcome.code == 66);
+  CHECK(outcome.out.starts_with(photo + ": "));
+  CHECK(outcome.errors ==
+        "Unreadable file: text.jpg\nFile not found: gone.jpg\n"
+        "error: 2 of 3 photos could not be read: text.jpg, gone.jpg\n");
+  CHECK(nlohmann::json::parse(run(folder.path(), predict + " --json").out).size() == 1);
+
+  // Features have a row an image, so there every image must be there.
+  write_base(folder / "base.safetensors");
+  check_refused(
+      folder.path(),
+      "predict --weights base.safetensors --features f.safetensors " + photo + " gone.jpg", 66,
+      "gone.jpg");
+  CHECK_FALSE(fs::exists(folder / "f.safetensors"));
+  check_refused(folder.path(),
+                "train_baseline --data-dir faces --image-size 48 --weights r/best.safetensors", 64,
+                "--image-size 48");
+}
+
+TEST_CASE("a loss that is not a number stops training, says where, and leaves no run folder") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 10, 1);
+  const std::string diverging =
+      "train_baseline --image-size 32 --data-dir faces --lr 1e30 --output-dir r --batch-size ";
+  check_refused(folder.path(), diverging + "16", 65, "step 2 of epoch 1 (baseline)");
+  // One step an epoch: only the validation sees what that step has done.
+  check_refused(folder.path(), diverging + "4096", 65, "epoch 1 (baseline)");
+  CHECK_FALSE(fs::exists(folder / "r"));
+}
+
+TEST_CASE("a run that is ended from outside keeps its whole epochs, and no report") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 10, 1);
+  const std::string line = fmt::format(
+      "cd '{}' && {{ '{}'/{} --epochs 1000000 --progress none --output-dir r >stdout.txt 2>&1 & "
+      "p=$!; while kill -0 $p && [ ! -e '{}' ]; do sleep 0.02; done; kill -TERM $p; wait $p; }} "
+      "2>stderr.txt",
+      folder.path().string(), EMBER_PROGRAM_DIR, "train_baseline --image-size 32 --data-dir faces",
+      (folder / "r/best.safetensors").string());
+  const int status = std::system(line.c_str());
+  CHECK(WEXITSTATUS(status) == 128 + SIGTERM);
+  CHECK(names_in(folder / "r") ==
+        std::set<std::string>{"args.json", "best.safetensors", "results.csv"});
+}
+
+}  // namespace ember
