@@ -92,6 +92,21 @@ double nice_step(double range) {
   return 10 * power;
 }
 
+/// The epochs [begin, end) of one stage.
+struct Stage {
+  size_t begin;
+  size_t end;
+};
+
+std::vector<Stage> stages_of(const History& history) {
+  std::vector<Stage> stages;
+  for (size_t k = 0; k < history.size(); ++k) {
+    if (k == 0 || history[k].stage != history[k - 1].stage) stages.push_back({k, k});
+    stages.back().end = k + 1;
+  }
+  return stages;
+}
+
 struct Series {
   const char* name;
   double EpochResult::*value;
@@ -146,33 +161,32 @@ class Panel {
   std::string draw_epochs() const {
     std::string svg;
     const size_t every = std::max<size_t>(1, (history_.size() + 9) / 10);
-    size_t begin = 0;
-    for (size_t k = 0; k < history_.size(); ++k) {
-      if (k % every == 0) {
-        svg += text_at(x(k), top_ + height_ + 20, "muted middle", fmt::format("{}", k + 1));
-      }
-      const bool stage_ends =
-          k + 1 == history_.size() || history_[k + 1].stage != history_[k].stage;
-      if (!stage_ends) continue;
-      svg += text_at((x(begin) + x(k)) / 2, top_ - 8, "muted middle", history_[k].stage);
-      if (k + 1 < history_.size()) {
-        const double between = (x(k) + x(k + 1)) / 2;
-        svg += line(between, top_ - 16, between, top_ + height_, "boundary");
-      }
-      begin = k + 1;
+    for (size_t k = 0; k < history_.size(); k += every) {
+      svg += text_at(x(k), top_ + height_ + 20, "muted middle", fmt::format("{}", k + 1));
+    }
+    for (const auto& [begin, end] : stages_of(history_)) {
+      svg += text_at((x(begin) + x(end - 1)) / 2, top_ - 8, "muted middle", history_[begin].stage);
+      if (begin == 0) continue;
+      const double between = (x(begin - 1) + x(begin)) / 2;
+      svg += line(between, top_ - 16, between, top_ + height_, "boundary");
     }
     return svg + text_at(left_ + width_ / 2, top_ + height_ + 42, "muted middle", "epoch");
   }
 
+  // Another stage trains other parameters, from the best weights before it: its curve begins anew.
   std::string draw_curve(const Series& series) const {
-    std::string points;
-    for (size_t k = 0; k < history_.size(); ++k) {
-      points +=
-          fmt::format("{}{:.1f},{:.1f}", k == 0 ? "" : " ", x(k), y(history_[k].*series.value));
+    std::string svg;
+    for (const auto& [begin, end] : stages_of(history_)) {
+      std::string points;
+      for (size_t k = begin; k < end; ++k) {
+        points += fmt::format("{}{:.1f},{:.1f}", k == begin ? "" : " ", x(k),
+                              y(history_[k].*series.value));
+      }
+      svg += fmt::format("<polyline class=\"curve {}\" points=\"{}\"/>\n", series.name, points);
+      svg += fmt::format("<circle class=\"{}-dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\"/>\n",
+                         series.name, x(end - 1), y(history_[end - 1].*series.value));
     }
-    return fmt::format("<polyline class=\"curve {}\" points=\"{}\"/>\n", series.name, points) +
-           fmt::format("<circle class=\"{}-dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\"/>\n",
-                       series.name, x(history_.size() - 1), y(history_.back().*series.value));
+    return svg;
   }
 
   // The names stand at the curves' ends, moved apart where they would cover each other.

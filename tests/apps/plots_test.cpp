@@ -42,6 +42,7 @@ TEST_CASE("curves: two panels, two curves each, a boundary between stages") {
   const std::string two_stages = curves_svg("two", history);
   CHECK(count(two_stages, "class=\"boundary\"") == 2);
   CHECK(count(two_stages, ">finetune<") == 2);
+  CHECK(count(two_stages, "<polyline") == 8);
   CHECK(count(two_stages, "nan") == 0);
 }
 
