@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <iostream>
 #include <set>
 #include <system_error>
@@ -15,6 +14,7 @@
 #include "nn/metrics.h"
 #include "tensor/error.h"
 #include "tensor/interrupt.h"
+#include "tensor/temporary_folder.h"
 
 namespace ember {
 namespace {
@@ -63,30 +63,6 @@ class Checkpoint : public Callback {
   fs::path file_;
   const ModelDescription& description_;
   const EarlyStopping* early_stopping_;
-};
-
-/// A folder that disappears with its content.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::error_code error;
-    std::string name = (fs::temp_directory_path(error) / "ember-faces-XXXXXX").string();
-    if (error || mkdtemp(name.data()) == nullptr) {
-      fail(ExitCode::cannot_create, "{}: cannot make a temporary folder; set TMPDIR", name);
-    }
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
 };
 
 struct TestResult {
@@ -179,7 +155,7 @@ Dataset draw_and_load(const TrainingOptions& options) {
   fmt::print("No --data-dir: drawing {} photos of faces.\n", options.drawn_photos);
   std::fflush(stdout);
   const TemporaryFolder temporary;
-  const fs::path folder = temporary.path() / "faces";
+  const fs::path folder = temporary / "faces";
   write_face_photos(folder, options.drawn_photos, static_cast<uint64_t>(options.seed));
   return load(folder, options);
 }

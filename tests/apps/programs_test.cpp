@@ -10,8 +10,8 @@
 
 #include "data/faces.h"
 #include "data/image.h"
+#include "tensor/temporary_folder.h"
 #include "tests/apps/testing.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {

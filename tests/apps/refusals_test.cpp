@@ -10,8 +10,8 @@
 
 #include "data/faces.h"
 #include "tensor/safetensors.h"
+#include "tensor/temporary_folder.h"
 #include "tests/apps/testing.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {
@@ -31,7 +31,7 @@ TEST_CASE("folders, files and options that are no good are refused") {
   write_face_photos(folder / "faces", 10, 1);
   write_base(folder / "base.safetensors");
   fs::create_directories(folder / "empty");
-  put(folder / "broken/annotations/a.xml", "<annotation><object>");
+  write_text(folder / "broken/annotations/a.xml", "<annotation><object>");
   fs::create_directories(folder / "broken/images");
 
   const auto refused = [&](const std::string& command, int code, const std::string& part) {
@@ -73,9 +73,9 @@ TEST_CASE("weights files: each defect is named, and all wrong tensors together")
                   "train_mobilenet --image-size 32 --data-dir faces --weights bad.safetensors", 65,
                   part);
   };
-  put(folder / "bad.safetensors", "this is no weights file");
+  write_text(folder / "bad.safetensors", "this is no weights file");
   refused("not a safetensors file");
-  put(folder / "bad.safetensors", bytes.substr(0, bytes.size() / 2));
+  write_text(folder / "bad.safetensors", bytes.substr(0, bytes.size() / 2));
   refused("truncated");
 
   TensorFile file = base;
@@ -105,7 +105,7 @@ TEST_CASE("weights files: each defect is named, and all wrong tensors together")
 TEST_CASE("predict: photos that cannot be read are named, and the others have their answer") {
   const TemporaryFolder folder;
   write_face_photos(folder / "faces", 10, 1);
-  put(folder / "text.jpg", "no photo");
+  write_text(folder / "text.jpg", "no photo");
   REQUIRE(run(folder.path(), kBaseline + "--output-dir r").code == 0);
   const std::string photo = "faces/images/face_000000.jpg";
   const std::string predict =

@@ -3,21 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "tensor/error.h"
-#include "tests/temporary_folder.h"
+#include "tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace ember {
-namespace {
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
 
 TEST_CASE("runs are numbered, and none is taken twice") {
   const TemporaryFolder temporary;
@@ -69,7 +60,7 @@ TEST_CASE("a run that comes to nothing takes its folder away, but no file of oth
   std::filesystem::remove_all(path);
   {
     RunFolder folder(path, "app");
-    std::ofstream(path / "notes.txt") << "mine";
+    write_text(path / "notes.txt", "mine");
   }
   CHECK(content(path / "notes.txt") == "mine");
 }

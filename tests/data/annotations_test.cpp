@@ -1,8 +1,8 @@
 #include "data/annotations.h"
 
 #include "data/classes.h"
+#include "tensor/temporary_folder.h"
 #include "tests/data/testing.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {

@@ -5,9 +5,9 @@
 #include <set>
 
 #include "data/resize.h"
+#include "tensor/temporary_folder.h"
 #include "tests/data/testing.h"
 #include "tests/golden.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {

@@ -3,8 +3,8 @@
 #include <set>
 
 #include "data/classes.h"
+#include "tensor/temporary_folder.h"
 #include "tests/data/testing.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {
@@ -121,7 +121,7 @@ TEST_CASE("faces: the written folder reads back as it was drawn") {
   write_face_photos(second, 4, 9);
   for (const auto& entry : fs::recursive_directory_iterator(first)) {
     if (!entry.is_regular_file()) continue;
-    CHECK(read_file(entry.path()) == read_file(second / fs::relative(entry.path(), first)));
+    CHECK(content(entry.path()) == content(second / fs::relative(entry.path(), first)));
   }
 }
 

@@ -1,9 +1,9 @@
 #include "data/annotations.h"
 #include "data/exif.h"
 #include "data/image.h"
+#include "tensor/temporary_folder.h"
 #include "tests/data/testing.h"
 #include "tests/golden.h"
-#include "tests/temporary_folder.h"
 
 /// Damaged files are refused or read, and never touch memory that is not theirs: run these under
 /// the asan preset too.
@@ -39,7 +39,7 @@ TEST_CASE("damaged images never crash") {
   uint64_t seed = 0;
   for (const char* name : {"orientation_6.jpg", "progressive.jpg", "grey.jpg", "rgba_16.png",
                            "palette_2.png", "orientation_6.png", "grey_alpha_8.png"}) {
-    damage(read_file(folder / name), ++seed, [&](const Bytes& bytes) {
+    damage(read_bytes(folder / name), ++seed, [&](const Bytes& bytes) {
       exif_orientation(bytes);
       const auto image = decode_image(bytes);
       (image.has_value() ? decoded : refused) += 1;

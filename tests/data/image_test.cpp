@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 
 #include "data/exif.h"
 #include "data/jpeg_tables.h"
+#include "tensor/temporary_folder.h"
 #include "tests/data/testing.h"
 #include "tests/golden.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {
@@ -87,8 +85,8 @@ TEST_CASE("what is written is read again") {
   write_image(folder / "noise.png", noise);
   const ByteTensor again = read_image(folder / "noise.png");
   CHECK(std::equal(noise.values().begin(), noise.values().end(), again.values().begin()));
-  CHECK(read_file(folder / "photo.JPG")[0] == 0xFF);  // the name chose the format
-  CHECK(read_file(folder / "photo.png")[0] == 0x89);
+  CHECK(read_bytes(folder / "photo.JPG")[0] == 0xFF);  // the name chose the format
+  CHECK(read_bytes(folder / "photo.png")[0] == 0x89);
   CHECK_THROWS_AS(write_image(folder / "missing/photo.png", image), Error);
 }
 
@@ -141,11 +139,8 @@ TEST_CASE("image extensions are known in either case") {
   for (const char* name : {"a.xml", "jpg", "a.jpg.txt", ""}) CHECK_FALSE(has_image_extension(name));
 }
 
-}  // namespace
 TEST_CASE("a JPEG whose Huffman table declares more codes than bytes have is refused") {
-  std::ifstream stream(golden_folder() / "images/orientation_1.jpg", std::ios::binary);
-  std::vector<uint8_t> file((std::istreambuf_iterator<char>(stream)),
-                            std::istreambuf_iterator<char>());
+  std::vector<uint8_t> file = read_bytes(golden_folder() / "images/orientation_1.jpg");
   REQUIRE(decode_image(file).has_value());
   const uint8_t marker[] = {0xFF, 0xC4};
   const auto table = std::search(file.begin(), file.end(), std::begin(marker), std::end(marker));
@@ -155,4 +150,5 @@ TEST_CASE("a JPEG whose Huffman table declares more codes than bytes have is ref
   CHECK_FALSE(decode_image(file).has_value());
 }
 
+}  // namespace
 }  // namespace ember

@@ -4,8 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -13,6 +11,7 @@
 #include "data/image.h"
 #include "tensor/error.h"
 #include "tensor/random.h"
+#include "tests/files.h"
 
 /// What the tests of data/ share.
 namespace ember {
@@ -48,14 +47,9 @@ class Lines {
   std::vector<std::string> lines_;
 };
 
-inline void write_text(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-inline std::vector<uint8_t> read_file(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
+inline std::vector<uint8_t> read_bytes(const std::filesystem::path& path) {
+  const std::string file = content(path);
+  return {file.begin(), file.end()};
 }
 
 /// Random pixels.

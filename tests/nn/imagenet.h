@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "nn/model_file.h"
+#include "tensor/temporary_folder.h"
 #include "tests/golden.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 

@@ -2,12 +2,13 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "tensor/error.h"
+#include "tests/files.h"
+#include "tests/golden.h"
 
 namespace ember {
 namespace {
@@ -23,8 +24,7 @@ ConfusionMatrix confusion_of(const std::vector<std::vector<int64_t>>& counts) {
 }  // namespace
 
 TEST_CASE("report and metrics equal scikit-learn's") {
-  std::ifstream file(EMBER_SOURCE_DIR "/tests/golden/report.json");
-  const auto cases = nlohmann::json::parse(file);
+  const auto cases = nlohmann::json::parse(content(golden_folder() / "report.json"));
   REQUIRE(cases.size() >= 16);
   for (const auto& item : cases.items()) {
     const nlohmann::json& golden = item.value();

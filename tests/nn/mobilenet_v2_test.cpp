@@ -11,9 +11,9 @@
 #include "data/scaling.h"
 #include "kernels/global_average_pool.h"
 #include "nn/model_file.h"
+#include "tensor/temporary_folder.h"
 #include "tests/golden.h"
 #include "tests/nn/imagenet.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {

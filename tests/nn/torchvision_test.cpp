@@ -3,12 +3,11 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 
 #include "nn/model_file.h"
+#include "tensor/temporary_folder.h"
+#include "tests/files.h"
 #include "tests/golden.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {
@@ -18,11 +17,6 @@ int convert_torch(const std::filesystem::path& source, const std::filesystem::pa
   const std::string command = fmt::format("'{}/weights/convert_torch' '{}' '{}' > /dev/null 2>&1",
                                           EMBER_SOURCE_DIR, source.string(), output.string());
   return WEXITSTATUS(std::system(command.c_str()));
-}
-
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace

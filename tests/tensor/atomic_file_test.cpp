@@ -5,21 +5,16 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
 #include <iterator>
 
 #include "tensor/error.h"
-#include "tests/temporary_folder.h"
+#include "tensor/temporary_folder.h"
+#include "tests/files.h"
 
 namespace ember {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 size_t count_files(const fs::path& folder) {
   return static_cast<size_t>(
@@ -51,16 +46,16 @@ class FileSizeLimit {
 
 TEST_CASE("AtomicFile: the file appears at commit and replaces what stood there") {
   const TemporaryFolder folder;
-  std::ofstream(folder / "a.txt") << "before";
+  write_text(folder / "a.txt", "before");
   {
     AtomicFile file(folder / "a.txt");
     file.write("af");
     file.write("ter");
-    CHECK(read_text(folder / "a.txt") == "before");
+    CHECK(content(folder / "a.txt") == "before");
     CHECK(count_files(folder.path()) == 2);
     file.commit();
   }
-  CHECK(read_text(folder / "a.txt") == "after");
+  CHECK(content(folder / "a.txt") == "after");
   CHECK(count_files(folder.path()) == 1);
 }
 
@@ -89,7 +84,7 @@ TEST_CASE("AtomicFile: a file that cannot be made is reported by name") {
 
 TEST_CASE("AtomicFile: a write that fails half-way leaves the old file alone") {
   const TemporaryFolder folder;
-  std::ofstream(folder / "a.txt") << "before";
+  write_text(folder / "a.txt", "before");
   {
     const FileSizeLimit limit(1000);
     AtomicFile file(folder / "a.txt");
@@ -102,7 +97,7 @@ TEST_CASE("AtomicFile: a write that fails half-way leaves the old file alone") {
       CHECK(std::string(error.what()).starts_with((folder / "a.txt").string() + ": "));
     }
   }
-  CHECK(read_text(folder / "a.txt") == "before");
+  CHECK(content(folder / "a.txt") == "before");
   CHECK(count_files(folder.path()) == 1);
 }
 

@@ -2,27 +2,17 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <iterator>
 #include <limits>
 
 #include "tensor/random.h"
+#include "tensor/temporary_folder.h"
+#include "tests/files.h"
 #include "tests/golden.h"
-#include "tests/temporary_folder.h"
 
 namespace ember {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 std::string little_endian(uint64_t value) {
   return {reinterpret_cast<const char*>(&value), sizeof(value)};
@@ -54,7 +44,7 @@ TEST_CASE("safetensors are written in the canonical form") {
       R"("dense/kernel":{"dtype":"F32","shape":[2,3],"data_offsets":[4,28]},)"
       R"("nothing":{"dtype":"F32","shape":[0,4],"data_offsets":[28,28]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');
-  const std::string text = read_text(folder / "a.safetensors");
+  const std::string text = content(folder / "a.safetensors");
   REQUIRE(text.size() == 8 + header.size() + 28);
   CHECK(text.substr(0, 8) == little_endian(header.size()));
   CHECK(text.substr(8, header.size()) == header);
@@ -75,13 +65,13 @@ TEST_CASE("safetensors come back as they were written") {
     CHECK(std::memcmp(other.data(), tensor.data(), tensor.values().size_bytes()) == 0);
   }
   write_safetensors(folder / "b.safetensors", read);
-  CHECK(read_text(folder / "a.safetensors") == read_text(folder / "b.safetensors"));
+  CHECK(content(folder / "a.safetensors") == content(folder / "b.safetensors"));
 }
 
 TEST_CASE("a file without tensors and metadata is allowed") {
   const TemporaryFolder folder;
   write_safetensors(folder / "a.safetensors", {});
-  CHECK(read_text(folder / "a.safetensors") == little_endian(8) + "{}      ");
+  CHECK(content(folder / "a.safetensors") == little_endian(8) + "{}      ");
   CHECK(read_safetensors(folder / "a.safetensors").tensors.empty());
 }
 
@@ -197,7 +187,7 @@ TEST_CASE("a damaged file is refused with its name and the reason") {
 TEST_CASE("a file cut short anywhere, or with a byte changed, is read or refused with an Error") {
   const TemporaryFolder folder;
   write_safetensors(folder / "good.safetensors", example());
-  const std::string good = read_text(folder / "good.safetensors");
+  const std::string good = content(folder / "good.safetensors");
   const fs::path path = folder / "fuzz.safetensors";
   for (size_t length = 0; length < good.size(); ++length) {
     write_text(path, good.substr(0, length));
