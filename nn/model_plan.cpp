@@ -20,7 +20,8 @@ Value root_of(std::span<const Node> nodes, Value value) {
 
 int64_t bytes_of(const Shape& shape) { return shape.size() * static_cast<int64_t>(sizeof(float)); }
 
-int64_t round_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+constexpr size_t kNone = SIZE_MAX;         ///< no buffer
+constexpr size_t kCallers = SIZE_MAX - 1;  ///< the output's gradient, which the caller owns
 
 /// Lays out one arena: buffers are asked for, then placed, then handed out as views.
 class Arena {
@@ -37,15 +38,23 @@ class Arena {
     storage_ = std::make_shared<Storage>(Device::cpu, static_cast<size_t>(plan_.bytes));
     return plan_.bytes;
   }
+  /// Empty for kNone.
   template <typename T>
-  TensorOf<T> view(size_t buffer, Shape shape, int64_t offset = 0) const {
-    return {shape, storage_, static_cast<size_t>(plan_.offsets[buffer] + offset)};
+  TensorOf<T> view(size_t buffer, const Shape& shape) const {
+    if (buffer == kNone) return {};
+    return {shape, storage_, static_cast<size_t>(plan_.offsets[buffer])};
   }
 
  private:
   std::vector<BufferLife> lives_;
   MemoryPlan plan_;
   std::shared_ptr<Storage> storage_;
+};
+
+/// The buffers of one layer's output.
+struct SlotBuffers {
+  size_t out = kNone;
+  size_t state = kNone;
 };
 
 class Planner {
@@ -145,32 +154,37 @@ class Planner {
     return time;
   }
 
+  size_t add_out(Arena& arena, Value value, const Shape& shape, int begin) const {
+    if (!writes(value)) return kNone;
+    return arena.add(bytes_of(shape), begin, std::max(last_read(value), last_backward_read(value)));
+  }
+  size_t add_state(Arena& arena, Value value, const Shape& shape) const {
+    const int64_t bytes = layer(value).state_bytes(shape);
+    if (bytes == 0) return kNone;
+    const int begin = forward_time(value);
+    return arena.add(bytes, begin, needs_gradient(value) ? backward_time(value) : begin);
+  }
+  Slot slot(const Arena& arena, const SlotBuffers& buffers, Value value, const Shape& shape) const {
+    return {.out = arena.view<float>(buffers.out, shape),
+            .state = arena.view<uint8_t>(buffers.state, {layer(value).state_bytes(shape)})};
+  }
+
   void plan_image_arenas() {
     if (plan_.image_end == 0) return;
     plan_.image_slots.assign(static_cast<size_t>(threads_), std::vector<Slot>(plan_.image_end));
     plan_.image_values.assign(static_cast<size_t>(threads_), std::vector<Signal>(plan_.image_end));
     for (auto& slots : plan_.image_slots) {
       Arena arena;
-      std::vector<size_t> buffers(plan_.image_end);
-      for (Value value = 0; in_image_part(value); ++value) {
-        const Shape& shape = nodes_[static_cast<size_t>(value)].shape;
-        const int64_t state = layer(value).state_bytes(shape);
-        const bool own = writes(value) && !plan_.crosses[static_cast<size_t>(value)];
-        buffers[static_cast<size_t>(value)] = arena.add(
-            own ? round_up(bytes_of(shape)) + state : state, forward_time(value), last_read(value));
+      std::vector<SlotBuffers> buffers(plan_.image_end);
+      for (size_t i = 0; i < plan_.image_end; ++i) {
+        const auto value = static_cast<Value>(i);
+        const Shape& shape = nodes_[i].shape;
+        if (!plan_.crosses[i]) buffers[i].out = add_out(arena, value, shape, forward_time(value));
+        buffers[i].state = add_state(arena, value, shape);
       }
       plan_.bytes += arena.allocate();
-      for (Value value = 0; in_image_part(value); ++value) {
-        const auto i = static_cast<size_t>(value);
-        const Shape& shape = nodes_[i].shape;
-        const int64_t state = layer(value).state_bytes(shape);
-        const bool own = writes(value) && !plan_.crosses[i];
-        if (own) slots[i].out = arena.view<float>(buffers[i], shape);
-        if (state > 0) {
-          slots[i].state =
-              arena.view<uint8_t>(buffers[i], {state}, own ? round_up(bytes_of(shape)) : 0);
-        }
-      }
+      for (size_t i = 0; i < plan_.image_end; ++i)
+        slots[i] = slot(arena, buffers[i], static_cast<Value>(i), nodes_[i].shape);
     }
   }
 
@@ -181,41 +195,30 @@ class Planner {
     plan_.input_gradients.resize(nodes_.size());
 
     Arena arena;
-    std::vector<size_t> outs(nodes_.size());
-    std::vector<size_t> states(nodes_.size());
+    std::vector<SlotBuffers> buffers(nodes_.size());
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
-      if (in_image_part(value) && !plan_.crosses[i]) continue;
-      const int begin = in_image_part(value) ? 0 : forward_time(value);
-      if (writes(value)) {
-        outs[i] = arena.add(bytes_of(batch_shape(value)), begin,
-                            std::max(last_read(value), last_backward_read(value)));
+      const Shape shape = batch_shape(value);
+      if (!in_image_part(value)) {
+        buffers[i] = {add_out(arena, value, shape, forward_time(value)),
+                      add_state(arena, value, shape)};
+      } else if (plan_.crosses[i]) {
+        buffers[i].out = add_out(arena, value, shape, 0);
       }
-      states[i] = arena.add(in_image_part(value) ? 0 : layer(value).state_bytes(batch_shape(value)),
-                            begin, needs_gradient(value) ? backward_time(value) : begin);
     }
     const auto gradients = plan_gradients(arena);
     plan_.bytes += arena.allocate();
 
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
-      if (in_image_part(value) && !plan_.crosses[i]) continue;
-      const Shape shape = batch_shape(value);
-      if (writes(value)) plan_.slots[i].out = arena.view<float>(outs[i], shape);
-      const int64_t state = in_image_part(value) ? 0 : layer(value).state_bytes(shape);
-      if (state > 0) plan_.slots[i].state = arena.view<uint8_t>(states[i], {state});
+      plan_.slots[i] = slot(arena, buffers[i], value, batch_shape(value));
       for (size_t k = 0; k < nodes_[i].inputs.size(); ++k) {
-        if (gradients[i][k] != kNone) {
-          plan_.input_gradients[i][k].buffer =
-              arena.view<float>(gradients[i][k], batch_shape(nodes_[i].inputs[k]));
-        }
+        if (gradients[i][k] == kNone) continue;
+        plan_.input_gradients[i][k].buffer =
+            arena.view<float>(gradients[i][k], batch_shape(nodes_[i].inputs[k]));
       }
     }
   }
-
-  static constexpr size_t kNone = SIZE_MAX;
-  static constexpr size_t kCallers =
-      SIZE_MAX - 1;  ///< the output's gradient, which the caller owns
 
   /// Goes backward through the layers as the pass will, and asks for a buffer where a gradient is
   /// written first. Returns the buffers of [layer][input].
