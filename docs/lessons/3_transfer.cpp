@@ -175,7 +175,7 @@ void run_lesson(const Options& options) {
 
   show_company(pretrained, take(album, {mask, bare}, kMostFew, kBatch));
 
-  fmt::print("\nWorn right or wrong? Accuracy on {} faces, mean of {} trials (0.5 is a guess)\n",
+  fmt::print("\nWorn right or wrong? Accuracy on {} faces, trials: {} (0.5 is a guess)\n",
              2 * kTest, options.trials);
   const Faces test = take(album, {mask, wrong}, kMostFew, kTest);
   for (const int64_t count : {int64_t{5}, int64_t{15}, kMostFew}) {
