@@ -12,6 +12,8 @@ from ember_weights import FORMAT, Tensors
 # Sandler et al. 2018, table 2: expansion, channels and number of the inverted residual blocks.
 BLOCKS = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
 
+LARGEST_IMAGE = 8192  # side in pixels that nn/model_file.cpp reads
+
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")  # in Keras's order
 
 # Several widths can round to the same channels; the ones people train come first.
@@ -109,8 +111,8 @@ def add_options(parser: argparse.ArgumentParser, scale: str) -> None:
 def metadata(base: Tensors, image_size: int, scale: str, padding: str,
              epsilon: str) -> dict[str, str]:
     """The metadata of the weights file of a checked base."""
-    if image_size < 32:
-        raise Failure(os.EX_USAGE, f"--image-size {image_size}: MobileNetV2 needs at least 32")
+    if not 32 <= image_size <= LARGEST_IMAGE:
+        raise Failure(os.EX_USAGE, f"--image-size {image_size}: from 32 to {LARGEST_IMAGE} pixels")
     return {
         "format": FORMAT,
         "architecture": "mobilenet_v2",

@@ -167,6 +167,7 @@ class Refusal(ScriptTest):
             (os.EX_USAGE, "safetensors", source, self.out.with_suffix(".h5")),
             (os.EX_USAGE, "--scale", source, self.out, "--scale", "log"),
             (os.EX_USAGE, "--image-size 0", source, self.out, "--image-size", 0),
+            (os.EX_USAGE, "--image-size 8193", source, self.out, "--image-size", 8193),
             (os.EX_USAGE, "OUT", source),
         ):
             with self.subTest(arguments=arguments):
