@@ -8,8 +8,12 @@ case "${1:-}" in
   -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit ;;
   -*) echo "error: $0: unknown option $1 (see -h)" >&2; exit 64 ;;
 esac
+[ $# -le 1 ] || { echo "error: $0: one DATA_DIR at most (see -h)" >&2; exit 64; }
 data=()
-[ $# = 0 ] || data=(--data-dir "$(realpath "$1")")
+if [ $# = 1 ]; then
+  [ -d "$1" ] || { echo "error: $1: no such folder; README.md says where the photos are" >&2; exit 66; }
+  data=(--data-dir "$(realpath "$1")")
+fi
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh
