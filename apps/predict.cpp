@@ -177,7 +177,7 @@ void predict(PredictOptions options) {
 }  // namespace
 }  // namespace ember
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
   CLI::App app("Says what a trained network sees in photos, or writes MobileNetV2's features.",
                "predict");
   ember::PredictOptions options;

@@ -47,12 +47,14 @@ std::optional<std::vector<uint8_t>> read_bytes(const fs::path& path, uintmax_t l
   return bytes;
 }
 
-/// Height and width as stored, nothing if the header makes no sense or promises too much.
+/// Height and width as stored, nothing if the header makes no sense or promises too much. Comes
+/// before anything else that decodes, since stb_image must see no unsound tables.
 std::optional<ImageSize> stored_size(std::span<const uint8_t> file) {
   int width = 0;
   int height = 0;
   int channels = 0;
-  if (stbi_info_from_memory(file.data(), static_cast<int>(file.size()), &width, &height,
+  if (!has_sound_huffman_tables(file) ||
+      stbi_info_from_memory(file.data(), static_cast<int>(file.size()), &width, &height,
                             &channels) == 0) {
     return std::nullopt;
   }
@@ -99,7 +101,7 @@ ByteTensor upright(const uint8_t* stored, ImageSize size, int orientation) {
 
 std::optional<ByteTensor> decode_image(std::span<const uint8_t> file) {
   const auto size = stored_size(file);
-  if (!size.has_value() || !has_sound_huffman_tables(file)) return std::nullopt;
+  if (!size.has_value()) return std::nullopt;
   int width = 0;
   int height = 0;
   int channels = 0;

@@ -148,6 +148,19 @@ TEST_CASE("a JPEG whose Huffman table declares more codes than bytes have is ref
   std::fill_n(table + 5, 16, uint8_t{17});  // behind marker, length and class
   CHECK_FALSE(has_sound_huffman_tables(file));
   CHECK_FALSE(decode_image(file).has_value());
+  const TemporaryFolder folder;
+  write_text(folder / "unsound.jpg", {file.begin(), file.end()});
+  CHECK_FALSE(read_image_size(folder / "unsound.jpg").has_value());
+
+  // A segment of one byte, so that the table leaves it, at the start of a file with a fill byte.
+  std::vector<uint8_t> beyond{0xFF, 0xFF, 0xD8, 0xFF, 0xC4, 0x00, 0x03, 0x00};
+  beyond.resize(beyond.size() + 16, uint8_t{16});
+  CHECK(has_sound_huffman_tables(beyond));  // 256 codes
+  beyond.back() = 17;
+  CHECK_FALSE(has_sound_huffman_tables(beyond));
+  CHECK(has_sound_huffman_tables(std::span(beyond).first(beyond.size() - 1)));
+  beyond[4] = 0xD9;  // nothing behind the end of the image is decoded
+  CHECK(has_sound_huffman_tables(beyond));
 }
 
 }  // namespace
