@@ -16,7 +16,7 @@ using TableRow = std::vector<Cell>;
 std::string grouped(int64_t number) {
   std::string digits = std::to_string(number);
   for (int64_t place = static_cast<int64_t>(digits.size()) - 3; place > 0; place -= 3) {
-    digits.insert(static_cast<size_t>(place), ",");
+    digits.insert(static_cast<size_t>(place), 1, ',');
   }
   return digits;
 }
