@@ -37,6 +37,13 @@ std::vector<int64_t> all_rows() {
   return rows;
 }
 
+LoaderOptions augmented(int64_t batch_size) {
+  LoaderOptions options;
+  options.batch_size = batch_size;
+  options.augmentation = AugmentationRanges{};
+  return options;
+}
+
 /// One epoch, copied: images and labels of each row in the order served.
 struct Epoch {
   std::vector<int64_t> rows;
@@ -122,10 +129,8 @@ TEST_CASE("shuffling serves every row once, each epoch in an order of its own") 
 
 TEST_CASE("an augmented image depends on the seed, the epoch and its row alone") {
   const Dataset dataset = small_dataset();
-  LoaderOptions options;
-  options.augmentation = AugmentationRanges{};
+  LoaderOptions options = augmented(4);
   options.scale = Scale::symmetric;
-  options.batch_size = 4;
   Loader loader(dataset, all_rows(), options);
   const Epoch epoch = serve(loader, 3);
   CHECK(serve(loader, 4).images != epoch.images);
@@ -151,10 +156,7 @@ TEST_CASE("an augmented image depends on the seed, the epoch and its row alone")
 
 TEST_CASE("a batch stays as it is until the next is asked for") {
   const Dataset dataset = small_dataset();
-  LoaderOptions options;
-  options.batch_size = 1;
-  options.augmentation = AugmentationRanges{};
-  Loader loader(dataset, all_rows(), options);
+  Loader loader(dataset, all_rows(), augmented(1));
   const Epoch expected = serve(loader, 0);
   loader.start_epoch(0);
   for (size_t i = 0; const Batch* batch = loader.next(); ++i) {
@@ -181,10 +183,7 @@ TEST_CASE("an epoch can be left before its end") {
 
 TEST_CASE("nothing is allocated after the start") {
   const Dataset dataset = small_dataset();
-  LoaderOptions options;
-  options.batch_size = 4;
-  options.augmentation = AugmentationRanges{};
-  Loader loader(dataset, all_rows(), options);
+  Loader loader(dataset, all_rows(), augmented(4));
   const int64_t before = memory_stats().allocations;
   for (uint64_t number = 0; number < 3; ++number) {
     loader.start_epoch(number);
