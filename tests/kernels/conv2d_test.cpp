@@ -108,7 +108,7 @@ TEST_CASE("conv2d_forward is exact on whole numbers, with and without pending an
           Tensor y = poisoned(output_shape(c));
           conv2d_forward(x, pending, weight, used_bias, c.window, y, nullptr);
           REQUIRE(equal_values(y, expected));
-          return y;
+          return std::vector{y};
         });
       }
     }
@@ -138,7 +138,7 @@ TEST_CASE("conv2d_forward gathers the moments of its output") {
         REQUIRE(moments.mean.data()[o] == doctest::Approx(mean).epsilon(1e-6));
         REQUIRE(moments.variance.data()[o] == doctest::Approx(variance).epsilon(1e-5));
       }
-      return moments.variance;
+      return std::vector{y, moments.mean, moments.variance};
     });
   });
 }
@@ -159,7 +159,7 @@ TEST_CASE("conv2d_dgrad is exact on whole numbers, pending or not, overwriting o
         Tensor dx = poisoned(c.x);
         conv2d_dgrad(dz, pending, weight, c.window, false, dx);
         REQUIRE(equal_values(dx, expected));
-        return dx;
+        return std::vector{dx};
       });
       Tensor dx = before.clone();
       conv2d_dgrad(dz, pending, weight, c.window, true, dx);
@@ -191,7 +191,7 @@ TEST_CASE("conv2d_wgrad is exact on whole numbers, with each operand pending or 
           conv2d_wgrad(x, x_pending, dz, dz_pending, c.window, dweight, dbias);
           REQUIRE(equal_values(dweight, expected));
           REQUIRE(equal_values(dbias, expected_bias));
-          return dweight;
+          return std::vector{dweight, dbias};
         });
         Tensor dweight = poisoned(c.weight);
         Tensor no_bias;
@@ -199,6 +199,22 @@ TEST_CASE("conv2d_wgrad is exact on whole numbers, with each operand pending or 
         REQUIRE(equal_values(dweight, expected));
       }
     }
+  });
+}
+
+TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike on any number of threads") {
+  for_each_case([](const Case& c) {
+    const Tensor x = random_uniform(c.x, -1, 1, 1);
+    const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+    const Tensor dz = random_uniform(output_shape(c), -1, 1, 3);
+    require_equal_for_any_threads([&] {
+      Tensor dx = poisoned(c.x);
+      Tensor dweight = poisoned(c.weight);
+      Tensor dbias = poisoned({c.weight[0]});
+      conv2d_dgrad(dz, {}, weight, c.window, false, dx);
+      conv2d_wgrad(x, {}, dz, {}, c.window, dweight, dbias);
+      return std::vector{dx, dweight, dbias};
+    });
   });
 }
 

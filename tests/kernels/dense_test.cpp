@@ -52,7 +52,7 @@ TEST_CASE("dense_forward is exact on whole numbers") {
           Tensor y = poisoned({rows, outputs});
           dense_forward(x, pending, weight, used_bias, y);
           REQUIRE(equal_values(y, expected));
-          return y;
+          return std::vector{y};
         });
       }
     }
@@ -90,7 +90,7 @@ TEST_CASE("dense_dgrad and dense_wgrad are exact on whole numbers") {
         Tensor dx = poisoned(x.shape());
         dense_dgrad(dz, dz_pending, weight, dx);
         REQUIRE(equal_values(dx, expected_dx));
-        return dx;
+        return std::vector{dx};
       });
       require_equal_for_any_threads([&] {
         Tensor dweight = poisoned(weight.shape());
@@ -98,9 +98,28 @@ TEST_CASE("dense_dgrad and dense_wgrad are exact on whole numbers") {
         dense_wgrad(x, x_pending, dz, dz_pending, dweight, dbias);
         REQUIRE(equal_values(dweight, expected_dweight));
         REQUIRE(equal_values(dbias, expected_dbias));
-        return dweight;
+        return std::vector{dweight, dbias};
       });
     }
+  });
+}
+
+TEST_CASE("dense rounds alike on any number of threads") {
+  for_each_size([](int64_t rows, int64_t inputs, int64_t outputs) {
+    const Tensor x = random_uniform({rows, inputs}, -1, 1, 1);
+    const Tensor weight = random_uniform({outputs, inputs}, -1, 1, 2);
+    const Tensor bias = random_uniform({outputs}, -1, 1, 3);
+    const Tensor dz = random_uniform({rows, outputs}, -1, 1, 4);
+    require_equal_for_any_threads([&] {
+      Tensor y = poisoned({rows, outputs});
+      Tensor dx = poisoned(x.shape());
+      Tensor dweight = poisoned(weight.shape());
+      Tensor dbias = poisoned({outputs});
+      dense_forward(x, {}, weight, bias, y);
+      dense_dgrad(dz, {}, weight, dx);
+      dense_wgrad(x, {}, dz, {}, dweight, dbias);
+      return std::vector{y, dx, dweight, dbias};
+    });
   });
 }
 

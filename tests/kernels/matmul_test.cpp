@@ -52,7 +52,7 @@ void check(Product product, bool a_transposed, bool b_transposed) {
         Tensor c = poisoned({m, n});
         product(a, b, c);
         REQUIRE(equal_values(c, expected));
-        return c;
+        return std::vector{c};
       });
     }
   });

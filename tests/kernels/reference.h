@@ -82,16 +82,4 @@ inline bool equal_values(const Tensor& actual, const std::vector<double>& expect
   return actual.size() == static_cast<int64_t>(expected.size());
 }
 
-/// Runs `body` with one thread and with two, and expects tensors of equal bytes.
-template <typename Body>
-void require_equal_for_any_threads(const Body& body) {
-  const int threads = thread_count();
-  set_thread_count(1);
-  const Tensor one = body();
-  set_thread_count(2);
-  const Tensor two = body();
-  set_thread_count(threads);
-  REQUIRE(equal_bytes(one, two));
-}
-
 }  // namespace ember

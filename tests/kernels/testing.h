@@ -76,6 +76,23 @@ inline bool equal_bytes(const Tensor& a, const Tensor& b) {
          std::memcmp(a.data(), b.data(), static_cast<size_t>(a.size()) * sizeof(float)) == 0;
 }
 
+/// Runs `body` with one, two and three threads, and expects tensors of equal bytes.
+template <typename Body>
+void require_equal_for_any_threads(const Body& body) {
+  const int threads = thread_count();
+  std::vector<Tensor> first;
+  for (const int count : {1, 2, 3}) {
+    set_thread_count(count);
+    const std::vector<Tensor> tensors = body();
+    if (count == 1) first = tensors;
+    for (size_t i = 0; i < first.size(); ++i) {
+      INFO("tensor " << i << " with " << count << " threads");
+      REQUIRE(equal_bytes(tensors[i], first[i]));
+    }
+  }
+  set_thread_count(threads);
+}
+
 inline std::vector<double> to_double(const Tensor& tensor) {
   return {tensor.values().begin(), tensor.values().end()};
 }
