@@ -15,12 +15,9 @@ namespace ember {
 
 ModelFile read_weights(const std::filesystem::path& path) {
   ModelFile file = read_model_file(path);
-  if (!file.description.classes.empty()) {
-    try {
-      check_classes(file.description.classes);
-    } catch (const Error& error) {
-      fail(ExitCode::data, "{}: {}; train it anew", path.string(), error.what());
-    }
+  const std::vector<std::string>& classes = file.description.classes;
+  if (!classes.empty() && !complaint_about(classes).empty()) {
+    fail(ExitCode::data, "{}: {}; train it anew", path.string(), complaint_about(classes));
   }
   std::vector<std::string> broken;
   for (const auto& [name, tensor] : file.tensors) {

@@ -81,11 +81,13 @@ Dataset load_dataset(const DatasetOptions& options) {
   const Annotations annotations = read_annotations(options.folder, options.report);
   Dataset dataset;
   dataset.classes = options.classes.empty() ? classes_of(annotations.rows) : options.classes;
-  if (dataset.classes.size() < 2) {
+  if (options.classes.empty() && dataset.classes.size() < 2) {
     fail(ExitCode::data, "{}: all its photos are of class {}; at least two classes are needed",
          options.folder.string(), dataset.classes.front());
   }
-  check_classes(dataset.classes);
+  if (const std::string complaint = complaint_about(dataset.classes); !complaint.empty()) {
+    fail(ExitCode::data, "{}: {}", options.folder.string(), complaint);
+  }
 
   const auto labels = label_indices(annotations.rows, dataset.classes);
   std::vector<int64_t> balanced = oversample(labels, dataset.classes, options.seed);

@@ -99,7 +99,7 @@ TEST_CASE("weights files: each defect is named, and all wrong tensors together")
   file = base;
   file.metadata["classes"] = R"(["cat","cat"])";
   write_safetensors(folder / "bad.safetensors", file);
-  refused("bad.safetensors: classes [cat, cat]");
+  refused(R"(bad.safetensors: classes ["cat","cat"])");
 }
 
 TEST_CASE("predict: photos that cannot be read are named, and the others have their answer") {

@@ -189,8 +189,12 @@ TEST_CASE("classes are those of the data or a given list") {
 TEST_CASE("a nonsensical list of classes is refused") {
   CHECK_NOTHROW(check_classes({"a", "b"}));
   check_error(ExitCode::usage, {"at least two"}, [] { check_classes({"a"}); });
-  check_error(ExitCode::usage, {"[a, ]", "empty"}, [] { check_classes({"a", ""}); });
+  check_error(ExitCode::usage, {R"(["a",""])", "empty"}, [] { check_classes({"a", ""}); });
   check_error(ExitCode::usage, {"b stands there twice"}, [] { check_classes({"a", "b", "b"}); });
+  CHECK_NOTHROW(check_classes({"caf\xC3\xA9", "b"}));
+  for (const char* name : {"caf\xE9", "two\nlines"}) {
+    check_error(ExitCode::usage, {"not UTF-8"}, [&] { check_classes({name, "b"}); });
+  }
 }
 
 }  // namespace

@@ -108,6 +108,17 @@ TEST_CASE("a data set of one class is refused") {
               [&] { load_dataset(options); });
 }
 
+TEST_CASE("a class folder whose name no file could hold is refused") {
+  const TemporaryFolder folder;
+  for (const char* name : {"caf\xE9/1.png", "b/1.png"}) {
+    write_photo(folder / name, noise_image(4, 4, 1));
+  }
+  DatasetOptions options;
+  options.folder = folder.path();
+  check_error(ExitCode::data, {folder.path().string(), "not UTF-8"},
+              [&] { load_dataset(options); });
+}
+
 TEST_CASE("fewer rows than can be parted into three are refused") {
   const TemporaryFolder folder;
   DatasetOptions options;
