@@ -12,7 +12,7 @@ namespace ember {
 /// moving statistics.
 class BatchNorm : public Layer {
  public:
-  BatchNorm(std::string name, float epsilon = 1e-3f, float momentum = 0.999f)
+  explicit BatchNorm(std::string name, float epsilon = 1e-3f, float momentum = 0.999f)
       : Layer(std::move(name)), epsilon_(epsilon), momentum_(momentum) {}
 
   std::string_view type() const override { return "BatchNormalization"; }

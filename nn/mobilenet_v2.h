@@ -16,8 +16,8 @@ struct MobileNetV2Options {
 /// S, S, 3) to the feature map (N, S/32, S/32, 1280).
 Model mobilenet_v2_base(const MobileNetV2Options& options);
 
-/// The study's transfer model: the base, global average pooling, dense 128 with ReLU, dropout, dense
-/// `classes`. The output is the logits.
+/// The study's transfer model: the base, global average pooling, dense 128 with ReLU, dropout,
+/// dense `classes`. The output is the logits.
 Model mobilenet_v2(const MobileNetV2Options& options, int64_t classes, float dropout = 0.5f);
 
 /// The last layer that belongs to the base in either of these models.

@@ -46,8 +46,8 @@ class Model {
     return add(std::move(layer), {last()});
   }
   template <typename L>
-  Value add(L layer, std::vector<Value> inputs) {
-    return add_node(std::make_unique<L>(std::move(layer)), std::move(inputs));
+  Value add(L layer, const std::vector<Value>& inputs) {
+    return add_node(std::make_unique<L>(std::move(layer)), inputs);
   }
   Value last() const { return static_cast<Value>(nodes_.size()) - 1; }
 
