@@ -1,6 +1,7 @@
 // Whole models against Keras: gradients, and the losses of 20 Adam steps
 // (tests/golden/training.py).
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <optional>
@@ -138,10 +139,10 @@ TEST_CASE("gradients of the whole transfer model equal Keras's, BatchNorm in inf
     model->for_each_parameter([&](Layer& layer, Parameter& parameter) {
       if (!parameter.learned) return;
       const std::string name = layer.name() + "/" + parameter.variable;
-      check_golden(golden(), prefix + "summary/" + name, summary_of(parameter.gradient));
-      if (golden().contains(prefix + "gradient/" + name)) {
-        check_golden(golden(), prefix + "gradient/" + name, parameter.gradient);
-      }
+      check_golden(golden(), fmt::format("{}summary/{}", prefix, name),
+                   summary_of(parameter.gradient));
+      const std::string whole = fmt::format("{}gradient/{}", prefix, name);
+      if (golden().contains(whole)) check_golden(golden(), whole, parameter.gradient);
     });
   }
 }
