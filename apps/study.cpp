@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iostream>
 #include <set>
 #include <system_error>
@@ -28,21 +27,6 @@ std::string dump(const Json& json) {
 }
 
 constexpr const char* kBestWeights = "best.safetensors";
-
-/// Ends training where weights have left the numbers in an epoch's last step, which only the
-/// validation shows.
-class FiniteValidation : public Callback {
- public:
-  bool on_epoch_end(Model&, const EpochResult& result) override {
-    if (!std::isfinite(result.val_loss)) {
-      fail(ExitCode::data,
-           "the loss is not a number in the validation after epoch {} ({}); lower the learning "
-           "rate or look at the images",
-           result.epoch, result.stage);
-    }
-    return true;
-  }
-};
 
 /// Keeps the weights of each epoch, with `early_stopping` of the best ones only, so that a run
 /// which does not reach its end still leaves them.
@@ -219,12 +203,11 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
   LoaderSource validation(dataset_, dataset_.split.validation, loader_options(false, true));
   Adam adam(model, {.learning_rate = learning_rate});
 
-  FiniteValidation finite_validation;
   EarlyStopping early_stopping(options_.patience);
   const bool stops_early = options_.patience > 0;
   Checkpoint checkpoint(folder_.file(kBestWeights), description_,
                         stops_early ? &early_stopping : nullptr);
-  std::vector<Callback*> callbacks{&finite_validation, &progress_, &log_};
+  std::vector<Callback*> callbacks{&progress_, &log_};
   if (stops_early) callbacks.push_back(&early_stopping);
   callbacks.push_back(&checkpoint);
 

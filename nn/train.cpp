@@ -154,6 +154,13 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
                                       static_cast<double>(std::max<int64_t>(progress.step, 1))};
     if (validation != nullptr) {
       const Evaluation evaluation = evaluate(model, *validation, order);
+      // The weights can leave the numbers in the epoch's last step, which no training loss shows.
+      if (!std::isfinite(evaluation.loss)) {
+        fail(ExitCode::data,
+             "the loss is not a number in the validation after epoch {} ({}); lower the learning "
+             "rate or look at the images",
+             epoch, options.stage);
+      }
       result.val_loss = evaluation.loss;
       result.val_accuracy = evaluation.accuracy;
     }

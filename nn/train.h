@@ -78,8 +78,8 @@ struct FitOptions {
   uint64_t first_epoch = 0;  ///< likewise for the batches' order and augmentation
 };
 
-/// Trains with softmax cross-entropy. Throws Error(data) that names the step when a loss is not a
-/// number.
+/// Trains with softmax cross-entropy. Throws Error(data) that names the step, or the epoch whose
+/// validation it was, when a loss is not a number.
 History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
             const FitOptions& options, std::span<Callback* const> callbacks);
 

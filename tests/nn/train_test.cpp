@@ -118,6 +118,16 @@ TEST_CASE("a loss that is not a number stops training and names the step") {
   CHECK(adam.steps() == 1);
 }
 
+TEST_CASE("a loss that is not a number in validation stops training and names the epoch") {
+  Model model = colour_model();
+  Adam adam(model, {});
+  ColourSource training(40, 16);
+  ColourSource validation(10, 4);
+  validation.images().data()[0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH_AS(fit(model, adam, training, &validation, {.stage = "only", .epochs = 3}, {}),
+                       doctest::Contains("validation after epoch 1 (only)"), Error);
+}
+
 TEST_CASE("evaluate keeps the rows in order") {
   Model model = colour_model();
   ColourSource source(10, 4);
