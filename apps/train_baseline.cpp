@@ -40,7 +40,7 @@ void train(TrainingOptions options) {
 }  // namespace
 }  // namespace ember
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
   CLI::App app("Trains a small convolutional network on photos, from random weights.",
                "train_baseline");
   ember::TrainingOptions options;

@@ -39,7 +39,7 @@ void train(TrainingOptions options) {
 }  // namespace
 }  // namespace ember
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
   CLI::App app(
       "Trains a classifier of photos on the features of a pretrained MobileNetV2: first with the "
       "base frozen,\nthen, with --finetune, all of it.",
