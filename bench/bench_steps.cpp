@@ -39,7 +39,7 @@ void run_steps(benchmark::State& state, Model model, float learning_rate) {
   Trainer trainer(model, adam);
   Step step{.training = true};
   trainer.step(batch, step);
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     step.number += 1;
     benchmark::DoNotOptimize(trainer.step(batch, step).loss);
   }
@@ -52,7 +52,7 @@ void frozen_forward(benchmark::State& state) {
   Model model = transfer_model(true);
   const BatchView batch = noise_batch();
   model.forward(batch.images, {});
-  for (auto _ : state) benchmark::DoNotOptimize(model.forward(batch.images, {}).data());
+  while (state.KeepRunning()) benchmark::DoNotOptimize(model.forward(batch.images, {}).data());
   state.counters["images/s"] = benchmark::Counter(static_cast<double>(kBatch),
                                                   benchmark::Counter::kIsIterationInvariantRate);
   state.counters["threads"] = thread_count();

@@ -92,7 +92,7 @@ void halve(const ByteTensor& image, ByteTensor& resized) {
 
 void resize_bilinear(const ByteTensor& image, ByteTensor& resized) {
   EMBER_REQUIRE(image.rank() == 3 && resized.rank() == 3 && image.dim(2) == resized.dim(2) &&
-                    image.size() > 0 && resized.size() > 0,
+                    image.shape().size() > 0 && resized.shape().size() > 0,
                 "resize_bilinear: image {}, resized {}", to_string(image.shape()),
                 to_string(resized.shape()));
   if (image.shape() == resized.shape()) return resized.copy_from(image);

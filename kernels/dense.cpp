@@ -102,8 +102,9 @@ namespace {
 /// Checks x (N, I), weight (O, I), y (N, O), or the gradients that have their shapes.
 void require_shapes(const char* operation, const Tensor& x, const Tensor& weight,
                     const Tensor& bias, const Tensor& y) {
-  EMBER_REQUIRE(x.rank() == 2 && weight.rank() == 2 && x.size() > 0 && weight.size() > 0 &&
-                    x.dim(1) == weight.dim(1) && y.shape() == Shape({x.dim(0), weight.dim(0)}) &&
+  EMBER_REQUIRE(x.rank() == 2 && weight.rank() == 2 && x.shape().size() > 0 &&
+                    weight.shape().size() > 0 && x.dim(1) == weight.dim(1) &&
+                    y.shape() == Shape({x.dim(0), weight.dim(0)}) &&
                     (bias.empty() || bias.shape() == Shape({weight.dim(0)})),
                 "{}: x {}, weight {}, bias {}, y {}", operation, to_string(x.shape()),
                 to_string(weight.shape()), to_string(bias.shape()), to_string(y.shape()));

@@ -54,7 +54,7 @@ namespace {
 /// over.
 void require_product(const char* operation, const Tensor& a, int rows_a, const Tensor& b,
                      int columns_b, const Tensor& c) {
-  EMBER_REQUIRE(a.rank() == 2 && b.rank() == 2 && a.size() > 0 && b.size() > 0 &&
+  EMBER_REQUIRE(a.rank() == 2 && b.rank() == 2 && a.shape().size() > 0 && b.shape().size() > 0 &&
                     a.dim(1 - rows_a) == b.dim(1 - columns_b) &&
                     c.shape() == Shape({a.dim(rows_a), b.dim(columns_b)}),
                 "{}: a {}, b {}, c {}", operation, to_string(a.shape()), to_string(b.shape()),
