@@ -17,8 +17,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace ember::cpu::HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
 /// All of pending(x), in x itself where nothing is to be done.
 const float* transformed(const float* x, const Pending& pending, int64_t rows, int64_t columns) {
   if (pending.identity()) return x;
