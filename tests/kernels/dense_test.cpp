@@ -18,11 +18,11 @@ constexpr Sizes kSizes[] = {{1, 1, 1},     {1, 5, 3},     {3, 17, 1},   {32, 128
 template <typename Body>
 void for_each_size(const Body& body) {
   for_each_target([&] {
-    for (const auto& [rows, inputs, outputs] : kSizes) {
-      CAPTURE(rows);
-      CAPTURE(inputs);
-      CAPTURE(outputs);
-      body(rows, inputs, outputs);
+    for (const Sizes& sizes : kSizes) {
+      CAPTURE(sizes.rows);
+      CAPTURE(sizes.inputs);
+      CAPTURE(sizes.outputs);
+      body(sizes.rows, sizes.inputs, sizes.outputs);
     }
   });
 }

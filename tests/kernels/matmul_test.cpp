@@ -41,7 +41,9 @@ using Product = void (*)(const Tensor&, const Tensor&, Tensor&);
 void check(Product product, bool a_transposed, bool b_transposed) {
   for_each_target([&] {
     for (const Sizes& sizes : kSizes) {
-      const auto [m, n, k] = sizes;
+      const int64_t m = sizes.m;
+      const int64_t n = sizes.n;
+      const int64_t k = sizes.k;
       CAPTURE(m);
       CAPTURE(n);
       CAPTURE(k);

@@ -36,8 +36,11 @@ TEST_CASE("buffers that live at the same time never overlap") {
 }
 
 TEST_CASE("a chain of buffers needs room for two of them") {
-  std::vector<BufferLife> buffers;
-  for (int i = 0; i < 10; ++i) buffers.push_back({.bytes = 640, .begin = i, .end = i + 1});
+  std::vector<BufferLife> buffers(10, BufferLife{.bytes = 640});
+  for (int i = 0; i < 10; ++i) {
+    buffers[static_cast<size_t>(i)].begin = i;
+    buffers[static_cast<size_t>(i)].end = i + 1;
+  }
   CHECK(plan_memory(buffers).bytes == 1280);
 }
 
