@@ -1,5 +1,7 @@
 #include "data/annotations.h"
 
+#include <fmt/format.h>
+
 #include "data/classes.h"
 #include "tensor/temporary_folder.h"
 #include "tests/data/testing.h"
@@ -107,8 +109,9 @@ TEST_CASE("malformed annotations are refused with their file and line") {
   check_malformed(start + "<name>face</name><bndbox><xmin>1</xmin></bndbox>" + end,
                   {"<bndbox> has no <ymin>"});
   for (const std::string wrong : {"left", "1x", "nan", "inf", "1e30", "1 2"}) {
-    check_malformed(start + "<name>face</name><bndbox><xmin>" + wrong + "</xmin></bndbox>" + end,
-                    {"<xmin> is " + wrong, "not a number of pixels"});
+    check_malformed(
+        fmt::format("{}<name>face</name><bndbox><xmin>{}</xmin></bndbox>{}", start, wrong, end),
+        {"<xmin> is " + wrong, "not a number of pixels"});
   }
   check_malformed(start + "<name>two&#10;lines</name>" + box + end,
                   {"<name> holds a control character"});

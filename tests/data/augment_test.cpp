@@ -62,11 +62,15 @@ TEST_CASE("augmentation with given parameters equals Keras's") {
 }
 
 TEST_CASE("the warp equals its formula at every size") {
-  using Sides = std::array<int64_t, 2>;
+  struct Sides {
+    int64_t height, width;
+  };
   const AugmentationParameters parameters{20, 1.5, -2.25, 5, 0.8, 1.25, true};
   const Scaling scaling = scaling_of(Scale::imagenet);
-  for (const auto& [height, width] :
+  for (const Sides& sides :
        {Sides{1, 1}, Sides{1, 7}, Sides{9, 1}, Sides{2, 3}, Sides{5, 17}, Sides{33, 8}}) {
+    const int64_t height = sides.height;
+    const int64_t width = sides.width;
     const ByteTensor image = noise_image(height, width, 3);
     const PixelMap map = pixel_map(parameters, height, width);
     const Tensor output = warped(image, map, scaling);

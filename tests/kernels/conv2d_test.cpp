@@ -127,7 +127,8 @@ TEST_CASE("conv2d_forward gathers the moments of its output") {
       Tensor y = poisoned(output_shape(c));
       conv2d_forward(x, {}, weight, bias, c.window, y, &moments);
       const auto values = to_double(y);
-      const double count = static_cast<double>(values.size() / channels);
+      const size_t pixels = values.size() / channels;
+      const auto count = static_cast<double>(pixels);
       for (size_t o = 0; o < channels; ++o) {
         double mean = 0;
         for (size_t i = o; i < values.size(); i += channels) mean += values[i] / count;
