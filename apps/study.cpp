@@ -26,8 +26,6 @@ std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-constexpr const char* kBestWeights = "best.safetensors";
-
 /// Keeps the weights of each epoch, with `early_stopping` of the best ones only, so that a run
 /// which does not reach its end still leaves them.
 class Checkpoint : public Callback {
@@ -205,7 +203,7 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
 
   EarlyStopping early_stopping(options_.patience);
   const bool stops_early = options_.patience > 0;
-  Checkpoint checkpoint(folder_.file(kBestWeights), description_,
+  Checkpoint checkpoint(folder_.file("best.safetensors"), description_,
                         stops_early ? &early_stopping : nullptr);
   std::vector<Callback*> callbacks{&progress_, &log_};
   if (stops_early) callbacks.push_back(&early_stopping);
@@ -234,7 +232,6 @@ void Study::finish(Model& model) {
   fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(result.confusion),
              result.evaluation.loss, report, confusion_text(result.confusion, dataset_.classes));
 
-  save_model(folder_.file(kBestWeights), model, description_);
   folder_.write("predictions.csv", predictions_csv(dataset_, result));
   folder_.write("report.txt", report);
   folder_.write("curves.svg", curves_svg(app_ + ": training", history_));

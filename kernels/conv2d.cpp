@@ -39,7 +39,7 @@ void for_each_block(Run run, int64_t rows_per_block, const Body& body) {
 }
 
 /// c (rows, columns) = a * packed, where load(first, rows) gives rows of a (depth wide) and
-/// finish(task, first, rows) sees each block of c while it is in cache. Returns the tasks.
+/// finish(task, first, rows) sees each block of c while it is in cache.
 template <class Load, class Finish>
 void multiply_rows(int64_t rows, int64_t depth, int64_t columns, const float* packed,
                    const Output& c, int64_t tasks, const Load& load, const Finish& finish) {
@@ -56,8 +56,7 @@ void multiply_rows(int64_t rows, int64_t depth, int64_t columns, const float* pa
 }
 
 /// The convolution proper: load(image, first, rows) gives rows of a padded image, finish(task,
-/// output row, rows) sees each row of y while it is in cache. Output rows are counted through all
-/// images.
+/// output row) sees each row of y while it is in cache. Output rows are counted through all images.
 template <class Load, class Finish>
 void slide(const Convolution& conv, const float* packed, const Output& y, int64_t tasks,
            const Load& load, const Finish& finish) {

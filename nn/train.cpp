@@ -1,5 +1,7 @@
 #include "nn/train.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -39,6 +41,12 @@ double sum(const Tensor& losses) {
   double total = 0;
   for (float loss : losses.values()) total += loss;
   return total;
+}
+
+[[noreturn]] void fail_on_loss(const std::string& where, const std::string& stage) {
+  fail(ExitCode::data,
+       "the loss is not a number {} ({}); lower the learning rate or look at the images", where,
+       stage);
 }
 
 /// A tensor of this shape within `storage`, which is made anew only when it is too small.
@@ -131,10 +139,7 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
           trainer.step(*batch, {.training = true, .seed = options.seed, .number = number++});
       progress.step += 1;
       if (!std::isfinite(result.loss)) {
-        fail(ExitCode::data,
-             "the loss is not a number at step {} of epoch {} ({}); lower the learning rate or "
-             "look at the images",
-             progress.step, epoch, options.stage);
+        fail_on_loss(fmt::format("at step {} of epoch {}", progress.step, epoch), options.stage);
       }
       const int64_t rows = batch->labels.size();
       totals.loss += result.loss * static_cast<double>(rows);
@@ -156,10 +161,7 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
       const Evaluation evaluation = evaluate(model, *validation, order);
       // The weights can leave the numbers in the epoch's last step, which no training loss shows.
       if (!std::isfinite(evaluation.loss)) {
-        fail(ExitCode::data,
-             "the loss is not a number in the validation after epoch {} ({}); lower the learning "
-             "rate or look at the images",
-             epoch, options.stage);
+        fail_on_loss(fmt::format("in the validation after epoch {}", epoch), options.stage);
       }
       result.val_loss = evaluation.loss;
       result.val_accuracy = evaluation.accuracy;
