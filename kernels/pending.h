@@ -24,12 +24,12 @@ struct Pending {
   float lower = -std::numeric_limits<float>::infinity();
   float upper = std::numeric_limits<float>::infinity();
 
-  bool has_affine() const { return scale != nullptr; }
-  bool has_clip() const {
+  constexpr bool has_affine() const { return scale != nullptr; }
+  constexpr bool has_clip() const {
     return lower != -std::numeric_limits<float>::infinity() ||
            upper != std::numeric_limits<float>::infinity();
   }
-  bool identity() const { return !has_affine() && !has_clip(); }
+  constexpr bool identity() const { return !has_affine() && !has_clip(); }
 };
 
 /// What is still to be applied to dz = dL/dz to get the gradient of the raw activation behind it,
@@ -47,7 +47,7 @@ struct PendingGradient {
   const float* b = nullptr;
   const float* c = nullptr;
 
-  bool identity() const { return raw == nullptr; }
+  constexpr bool identity() const { return raw == nullptr; }
 };
 
 /// z = pending(raw). Shapes equal, any rank; `z` may be `raw`.

@@ -1,5 +1,7 @@
 #pragma once
 
+// nvcc reads {fmt} as the other compilers do only when asked to.
+#define FMT_USE_CONSTEXPR 1
 #include <fmt/format.h>
 
 #include <stdexcept>
