@@ -1,0 +1,81 @@
+// Softmax and cross-entropy: a few kilobytes, so what counts is one launch and the CPU's accuracy.
+// A warp a row (not a thread, for the thousands of classes that a row may have), in double.
+#include "kernels/softmax_cross_entropy.h"
+
+#include "kernels/cuda/reduction.cuh"
+#include "tensor/cuda/launch.h"
+
+namespace ember::cuda {
+namespace {
+
+constexpr int kWarps = 4;
+constexpr int kThreads = 256;
+
+__device__ double warp_sum(double value) {
+  for (unsigned reach = kWarpSize / 2; reach > 0; reach /= 2) {
+    value += __shfl_xor_sync(kWholeWarp, value, reach);
+  }
+  return value;
+}
+
+/// Lanes (x) share out the classes of a row, warps (y) the rows. `labels` and `losses` are null for
+/// the probabilities alone. A NaN that warp_max passes over comes back with the sum.
+__global__ void __launch_bounds__(kWarps* kWarpSize)
+    softmax_kernel(const float* logits, const int32_t* labels, int64_t rows, int64_t classes,
+                   float* probabilities, float* losses) {
+  const int64_t n = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  if (n >= rows) return;
+  const float* row = logits + n * classes;
+  float lane_largest = row[0];
+  for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) {
+    lane_largest = fmaxf(lane_largest, row[k]);
+  }
+  const double largest = warp_max(lane_largest);
+  double lane_sum = 0;
+  for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) lane_sum += exp(row[k] - largest);
+  const double sum = warp_sum(lane_sum);
+  for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) {
+    probabilities[n * classes + k] = static_cast<float>(exp(row[k] - largest) / sum);
+  }
+  if (losses != nullptr && threadIdx.x == 0) {
+    losses[n] = static_cast<float>(largest + log(sum) - row[labels[n]]);
+  }
+}
+
+__global__ void __launch_bounds__(kThreads)
+    softmax_cross_entropy_backward_kernel(const float* probabilities, const int32_t* labels,
+                                          int64_t rows, int64_t classes, float* dlogits) {
+  const int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (i >= rows * classes) return;
+  const double target = i % classes == labels[i / classes] ? 1.0 : 0.0;
+  dlogits[i] = static_cast<float>((probabilities[i] - target) / static_cast<double>(rows));
+}
+
+void launch_softmax(const Tensor& logits, const int32_t* labels, Tensor& probabilities,
+                    float* losses) {
+  const int64_t rows = logits.dim(0);
+  launch(softmax_kernel,
+         {dim3(blocks_for(rows, kWarps)), dim3(kWarpSize, kWarps), current_stream()}, logits.data(),
+         labels, rows, logits.dim(1), probabilities.data(), losses);
+}
+
+}  // namespace
+
+void softmax(const Tensor& logits, Tensor& probabilities) {
+  launch_softmax(logits, nullptr, probabilities, nullptr);
+}
+
+void softmax_cross_entropy_forward(const Tensor& logits, const LabelTensor& labels,
+                                   Tensor& probabilities, Tensor& losses) {
+  launch_softmax(logits, labels.data(), probabilities, losses.data());
+}
+
+void softmax_cross_entropy_backward(const Tensor& probabilities, const LabelTensor& labels,
+                                    Tensor& dlogits) {
+  launch(softmax_cross_entropy_backward_kernel,
+         {dim3(blocks_for(probabilities.size(), kThreads)), dim3(kThreads), current_stream()},
+         probabilities.data(), labels.data(), probabilities.dim(0), probabilities.dim(1),
+         dlogits.data());
+}
+
+}  // namespace ember::cuda
