@@ -24,13 +24,17 @@ struct LoaderOptions {
   std::optional<AugmentationRanges>
       augmentation;  ///< afresh each epoch; absent: images as they are
   Scale scale = Scale::unit;
-  uint64_t seed = 1;  ///< of the order and the augmentation
+  uint64_t seed = 1;            ///< of the order and the augmentation
+  Device device = Device::cpu;  ///< where batches are made, and stay
 };
 
-/// Serves some rows of a data set in batches, epoch by epoch. A thread of its own prepares the next
-/// batches while the caller works on one. Each row is served once an epoch; the last batch may be
-/// short. The order depends on (seed, epoch) and an image on (seed, epoch, row), never on timing.
-/// Allocates everything at the start.
+class BatchSource;
+
+/// Serves some rows of a data set in batches, epoch by epoch. On the CPU a thread of its own
+/// prepares the next batches while the caller works on one; a GPU keeps the photos, and makes a
+/// batch in one kernel. Each row is served once an epoch; the last batch may be short. The order
+/// depends on (seed, epoch) and an image on (seed, epoch, row), never on timing. Allocates
+/// everything at the start.
 class Loader {
  public:
   /// `dataset` must outlive the loader; `rows` are positions in its rows.
@@ -50,8 +54,7 @@ class Loader {
   const Batch* next();
 
  private:
-  class Worker;
-  std::unique_ptr<Worker> worker_;
+  std::unique_ptr<BatchSource> source_;
 };
 
 }  // namespace ember

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/dispatch.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace ember::HWY_NAMESPACE {
 
@@ -139,6 +141,31 @@ void warp(const uint8_t* image, int64_t height, int64_t width, const PixelMap& m
     pixels[i] = image[3 * i] | image[3 * i + 1] << 8 | image[3 * i + 2] << 16;
   }
   HWY_DYNAMIC_DISPATCH(WarpPixels)(pixels.data(), height, width, map, scaling, output);
+}
+
+namespace cpu {
+
+void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
+                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images) {
+  const int64_t height = photos.dim(1);
+  const int64_t width = photos.dim(2);
+  const int64_t size = height * width * 3;
+  for (int64_t n = 0; n < photo_of.size(); ++n) {
+    warp(photos.data() + photo_of.data()[n] * size, height, width, maps.data()[n], scaling,
+         images.data() + n * size);
+  }
+}
+
+}  // namespace cpu
+
+void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
+                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images) {
+  require_batch("warp_batch", photos, photo_of, images);
+  EMBER_REQUIRE(maps.shape() == photo_of.shape() && maps.device() == photo_of.device(),
+                "warp_batch: maps {} on {}, photo_of {} on {}", to_string(maps.shape()),
+                to_string(maps.device()), to_string(photo_of.shape()),
+                to_string(photo_of.device()));
+  EMBER_DISPATCH(images.device(), warp_batch, photos, photo_of, maps, scaling, images);
 }
 
 }  // namespace ember

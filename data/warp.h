@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "data/scaling.h"
+#include "tensor/tensor.h"
 
 namespace ember {
 
@@ -22,5 +23,20 @@ struct PixelMap {
 /// is RGB (height, width, 3), `output` (height, width, 3) floats.
 void warp(const uint8_t* image, int64_t height, int64_t width, const PixelMap& map,
           const Scaling& scaling, float* output);
+
+/// A batch: image n of `images` is photo `photo_of[n]` of `photos`, warped by `maps[n]`. photos
+/// (P, height, width, 3), photo_of and maps (N), images (N, height, width, 3), all on one device.
+void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
+                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images);
+
+namespace cpu {
+void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
+                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images);
+}  // namespace cpu
+
+namespace cuda {
+void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
+                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images);
+}  // namespace cuda
 
 }  // namespace ember
