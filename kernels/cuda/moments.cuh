@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "kernels/batch_norm.h"
+#include "kernels/cuda/reduction.cuh"
+#include "tensor/cuda/block_counters.h"
+#include "tensor/scratch.h"
+
+/// Mean and variance of each channel, gathered by the blocks of one kernel from the tiles they
+/// write: the convolutions' epilogues and channel_moments.
+///
+/// Sums are shifted by a value of their own channel, which stands near the mean wherever the mean
+/// dwarfs the spread, so a variance is never a small difference of large squares:
+///
+///     sum = sum of (x - shift)        squares = sum of (x - shift)^2
+///
+/// Sums about b become sums about a with d = b - a:
+///
+///     sum += count * d        squares += d * (2 * sum + count * d)      (sum: before)
+namespace ember::cuda {
+
+/// One channel's sums over some elements; without elements all zero.
+struct alignas(16) MomentSums {
+  float count = 0;
+  float shift = 0;
+  float sum = 0;
+  float squares = 0;
+};
+
+/// Takes in one more element.
+__device__ inline void add(MomentSums& sums, float x) {
+  if (sums.count == 0) sums.shift = x;
+  const float difference = x - sums.shift;
+  sums.count += 1;
+  sums.sum += difference;
+  sums.squares = fmaf(difference, difference, sums.squares);
+}
+
+__device__ inline void merge(MomentSums& to, const MomentSums& from) {
+  if (to.count == 0) to.shift = from.shift;
+  const float difference = from.shift - to.shift;
+  to.count += from.count;
+  to.sum += fmaf(from.count, difference, from.sum);
+  to.squares += fmaf(difference, fmaf(from.count, difference, 2 * from.sum), from.squares);
+}
+
+__device__ inline MomentSums load_partial(const MomentSums* from) {
+  const float4 cell = __ldcg(reinterpret_cast<const float4*>(from));
+  return {cell.x, cell.y, cell.z, cell.w};
+}
+
+/// Where a kernel's blocks merge their sums. The grid covers the output by `groups` groups of
+/// channels and `tiles` tiles a group, each with `cells` channels.
+struct MomentsOutput {
+  float* mean = nullptr;  ///< null: the caller wants no moments
+  float* variance = nullptr;
+  MomentSums* partials = nullptr;
+  unsigned* counters = nullptr;
+
+  MomentsOutput() = default;
+  MomentsOutput(Moments* moments, int64_t groups, int64_t tiles, int64_t cells) {
+    if (moments == nullptr) return;
+    mean = moments->mean.data();
+    variance = moments->variance.data();
+    partials = reinterpret_cast<MomentSums*>(
+        scratch(Scratch::partial_sums, groups * partial_rows(tiles) * cells * 4, Device::cuda));
+    counters = block_counters(groups * partial_counters(tiles));
+  }
+};
+
+/// Ends a kernel that gathers moments: merges the block's `count` sums (in shared memory, written
+/// by any thread) with those of the other tiles of its group; the last block writes mean and biased
+/// variance. `channel_of(i)` is the channel of sum i, -1 if it is none. Every thread of the block
+/// calls it.
+template <typename ChannelOf>
+__device__ void finish_moments(MomentSums* sums, unsigned count, const MomentsOutput& output,
+                               unsigned group, unsigned tile, unsigned tiles,
+                               const ChannelOf& channel_of) {
+  if (!merge_blocks(sums, count, output.partials + group * partial_rows(tiles) * count,
+                    output.counters + group * partial_counters(tiles), tile, tiles)) {
+    return;
+  }
+  for (unsigned i = thread_in_block(); i < count; i += threads_in_block()) {
+    const int64_t channel = channel_of(i);
+    if (channel < 0) continue;
+    const double rows = sums[i].count;
+    const double offset = sums[i].sum / rows;  // of the mean from the shift
+    const double variance = sums[i].squares / rows - offset * offset;
+    output.mean[channel] = static_cast<float>(sums[i].shift + offset);
+    output.variance[channel] = static_cast<float>(variance > 0 || isnan(variance) ? variance : 0.0);
+  }
+}
+
+}  // namespace ember::cuda
