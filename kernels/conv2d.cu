@@ -1,0 +1,153 @@
+// The ladder of a convolution, from kernels/naive/conv2d.cu to this file:
+//   1. a thread an output element: each input is read KH * KW * O times, each weight once a pixel
+//   2. implicit matrix product: the tiled product of gemm.cuh reads the patches of x as the rows of
+//      a matrix that is never written
+//   3. a 1x1 convolution *is* the product: no window arithmetic
+//   4. what is pending on the input is applied on the way to shared memory, not in a pass before
+//   5. the moments of the output are gathered from the finished tile, not in a pass behind
+// The tiles, buffers and loads are gemm.cuh's; conv2d_wgrad.cu has the gradient of the weights.
+#include "kernels/conv2d.h"
+
+#include "kernels/cuda/convolution.cuh"
+#include "kernels/cuda/gemm.cuh"
+#include "kernels/cuda/moments.cuh"
+
+namespace ember::cuda {
+namespace {
+
+using WeightMatrix = Operand<MatrixLayout, PlainSource, true>;
+
+/// Every lane's sums of a thread's own columns, to one row of cells for each of the block's threads
+/// in a column. Neighbouring threads write neighbouring cells.
+template <class T, class V>
+__device__ void merge_thread_moments(const MomentSums (&sums)[kLanes<V>], MomentSums* cells) {
+  constexpr unsigned kRowVectors = T::kColumns / kLanes<V>;
+#pragma unroll
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
+    cells[threadIdx.x / kRowVectors * T::kColumns + lane * kRowVectors +
+          threadIdx.x % kRowVectors] = sums[lane];
+  }
+  merge_rows(cells, T::kThreads / kRowVectors, T::kColumns);
+}
+
+/// y (pixels, O) = x (pixels, KH * KW * I) * weight^T + bias, and the moments of y's columns.
+template <class T, class V, class X>
+__global__ void __launch_bounds__(T::kThreads, T::kBlocks)
+    conv2d_forward_kernel(X x, WeightMatrix weight, ProductGrid grid, ProductOutput y,
+                          MomentsOutput moments) {
+  using Product = TiledProduct<T, V, X, WeightMatrix>;
+  constexpr int kRowVectors = T::kColumns / kLanes<V>;
+  constexpr int kCells = T::kThreads / kRowVectors * T::kColumns;
+  __shared__ float4 shared[std::max(Product::kShared, kCells)];
+  Product product(grid, shared);
+  product.multiply(x, weight);
+  MomentSums sums[kLanes<V>];
+  product.finish([&](int row, int column, V value) {
+    if (!y.holds(row, column)) return;
+    const V written = y(row, column, value);
+    if (moments.mean == nullptr) return;
+    if constexpr (kLanes<V> == 4) {
+      add(sums[0], written.x);
+      add(sums[1], written.y);
+      add(sums[2], written.z);
+      add(sums[3], written.w);
+    } else {
+      add(sums[0], written);
+    }
+  });
+  if (moments.mean == nullptr) return;
+  auto* cells = reinterpret_cast<MomentSums*>(shared);
+  merge_thread_moments<T, V>(sums, cells);
+  const int first = product.first_column();
+  finish_moments(cells, T::kColumns, moments, product.column_tile(), product.row_tile(),
+                 gridDim.x / grid.column_tiles, [&](unsigned i) -> int64_t {
+                   const int column = static_cast<int>(i) % kRowVectors * kLanes<V> +
+                                      static_cast<int>(i) / kRowVectors;
+                   return first + column < y.columns ? first + column : -1;
+                 });
+}
+
+template <class V, class... Tiles, class X>
+void forward(const X& x, const WeightMatrix& weight, const ProductOutput& y, Moments* moments) {
+  const int64_t depth = weight.layout.columns;
+  const bool split = moments == nullptr;  // moments need whole tiles
+  with_tile<Tiles...>(y.rows, y.columns, depth, split, [&](auto tile) {
+    using T = decltype(tile);
+    const ProductGrid grid = product_grid<T>(y.rows, y.columns, depth, split);
+    const MomentsOutput gathered(moments, grid.column_tiles, grid.tiles / grid.column_tiles,
+                                 T::kColumns);
+    launch(conv2d_forward_kernel<T, V, X>, {grid.blocks(), T::kThreads, current_stream()}, x,
+           weight, grid, y, gathered);
+  });
+}
+
+/// dx (pixels, I) = dy (pixels, KH * KW * O) * weight (KH * KW * O, I), or added to dx.
+template <class T, class V, class Dy, class W>
+__global__ void __launch_bounds__(T::kThreads, T::kBlocks)
+    conv2d_dgrad_kernel(Dy dy, W weight, ProductGrid grid, ProductOutput dx) {
+  using Product = TiledProduct<T, V, Dy, W>;
+  __shared__ float4 shared[Product::kShared];
+  Product product(grid, shared);
+  product.multiply(dy, weight);
+  product.finish([&](int row, int column, V value) {
+    if (dx.holds(row, column)) dx(row, column, value);
+  });
+}
+
+template <class V, class... Tiles, class Dy, class W>
+void dgrad(const Dy& dy, const W& weight, int64_t depth, const ProductOutput& dx) {
+  with_tile<Tiles...>(dx.rows, dx.columns, depth, true, [&](auto tile) {
+    using T = decltype(tile);
+    const ProductGrid grid = product_grid<T>(dx.rows, dx.columns, depth, true);
+    launch(conv2d_dgrad_kernel<T, V, Dy, W>, {grid.blocks(), T::kThreads, current_stream()}, dy,
+           weight, grid, dx);
+  });
+}
+
+}  // namespace
+
+void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+  const Convolution conv = cpu::convolution_of(x.shape(), weight.shape(), y.shape(), window);
+  const auto pixels = static_cast<int>(conv.pixels());
+  const auto outputs = static_cast<int>(conv.outputs);
+  const auto depth = static_cast<int>(conv.kernel_size());
+  const ActivationSource source{x.data(), pending};
+  const WeightMatrix weights{{outputs, depth}, {weight.data()}};
+  const ProductOutput output{y.data(), pixels, outputs, bias.data()};
+  const Operand<PatchLayout, ActivationSource, true> patches{PatchLayout(conv), source};
+  if (!fits_float4(conv.channels, {x.data(), weight.data()}) ||
+      !fits_float4(conv.outputs, {y.data(), bias.data()}) || !fits_float4(pending)) {
+    forward<float, NarrowTile, SmallTile>(patches, weights, output, moments);
+  } else if (conv.pointwise()) {
+    const Operand<MatrixLayout, ActivationSource, true> rows{{pixels, depth}, source};
+    forward<float4, LargeTile, MediumTile, NarrowTile, SmallTile>(rows, weights, output, moments);
+  } else {
+    forward<float4, LargeTile, NarrowTile, SmallTile>(patches, weights, output, moments);
+  }
+}
+
+void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                  const Window& window, bool accumulate, Tensor& dx) {
+  const Convolution conv = cpu::convolution_of(dx.shape(), weight.shape(), dz.shape(), window);
+  const auto channels = static_cast<int>(conv.channels);
+  const auto outputs = static_cast<int>(conv.outputs);
+  const auto pixels = static_cast<int>(conv.images * conv.height * conv.width);
+  const int64_t depth = conv.kernel_h * conv.kernel_w * conv.outputs;
+  const GradientSource source(dz.data(), pending);
+  const ProductOutput output{dx.data(), pixels, channels, nullptr, accumulate};
+  const Operand<SpreadLayout, GradientSource, true> spread{SpreadLayout(conv), source};
+  const Operand<TapLayout, PlainSource, false> taps{TapLayout(conv), {weight.data()}};
+  if (!fits_float4(conv.channels, {dx.data(), weight.data()}) ||
+      !fits_float4(conv.outputs, {dz.data()}) || !fits_float4(pending)) {
+    dgrad<float, SmallTile>(spread, taps, depth, output);
+  } else if (conv.pointwise()) {
+    const Operand<MatrixLayout, GradientSource, true> rows{{pixels, outputs}, source};
+    const Operand<MatrixLayout, PlainSource, false> weights{{outputs, channels}, {weight.data()}};
+    dgrad<float4, LargeTile, MediumTile, NarrowTile, SmallTile>(rows, weights, depth, output);
+  } else {
+    dgrad<float4, LargeTile, NarrowTile, SmallTile>(spread, taps, depth, output);
+  }
+}
+
+}  // namespace ember::cuda
