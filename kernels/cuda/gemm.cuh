@@ -125,8 +125,7 @@ ProductGrid product_grid(int64_t rows, int64_t columns, int64_t depth, bool spli
                 columns, kMost);
   constexpr int64_t kWarps = 4096;  // some times what a GPU holds, so that all stay busy to the end
   const int64_t tiles = product::tiles<T>(rows, columns);
-  const int64_t wanted =
-      (kWarps + tiles * T::kThreads / kWarpSize - 1) / (tiles * T::kThreads / kWarpSize);
+  const int64_t wanted = std::max<int64_t>(kWarps / (tiles * T::kThreads / kWarpSize), 1);
   const int64_t splits = split ? std::min(wanted, product::most_splits(depth)) : 1;
 
   ProductGrid grid;

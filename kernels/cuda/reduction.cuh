@@ -23,9 +23,16 @@ __device__ inline void merge(float2& to, float2 from) {
   to.x += from.x;
   to.y += from.y;
 }
+__device__ inline void merge(float4& to, float4 from) {
+  to.x += from.x;
+  to.y += from.y;
+  to.z += from.z;
+  to.w += from.w;
+}
 /// Reads what another block wrote: past L1, which is not coherent.
 __device__ inline float load_partial(const float* from) { return __ldcg(from); }
 __device__ inline float2 load_partial(const float2* from) { return __ldcg(from); }
+__device__ inline float4 load_partial(const float4* from) { return __ldcg(from); }
 
 /// The warp's sum, in every lane. All lanes take part.
 __device__ inline float warp_sum(float value) {
