@@ -13,8 +13,8 @@ const Shape kShapes[] = {{1}, {3, 7}, {5, 3, 3, 20}, {17}, {50001}, {0}};
 std::vector<AdamSlot> random_slots() {
   std::vector<AdamSlot> slots;
   for (uint64_t i = 0; const Shape& shape : kShapes) {
-    slots.push_back({random_uniform(shape, -1, 1, ++i), poisoned(shape), Tensor::zeros(shape),
-                     Tensor::zeros(shape)});
+    slots.push_back(
+        {random_uniform(shape, -1, 1, ++i), poisoned(shape), filled(shape, 0), filled(shape, 0)});
   }
   return slots;
 }
@@ -34,8 +34,9 @@ struct Reference {
   explicit Reference(const Tensor& w) : value(to_double(w)), m(value.size()), v(value.size()) {}
 
   void step(const Tensor& gradient, const AdamOptions& options, int t) {
+    const auto gradients = to_double(gradient);
     for (size_t i = 0; i < value.size(); ++i) {
-      const double g = gradient.values()[i];
+      const double g = gradients[i];
       m[i] = options.beta1 * m[i] + (1 - options.beta1) * g;
       v[i] = options.beta2 * v[i] + (1 - options.beta2) * g * g;
       const double m_hat = m[i] / (1 - std::pow(options.beta1, t));
@@ -51,7 +52,7 @@ struct Reference {
 }  // namespace
 
 TEST_CASE("adam follows the double-precision formulas for 20 steps, in both forms of epsilon") {
-  for_each_target([] {
+  for_each_device([] {
     for (AdamEpsilon form : {AdamEpsilon::keras, AdamEpsilon::pytorch}) {
       // An epsilon as large as the gradients, so that the forms part.
       AdamOptions options;
@@ -70,34 +71,40 @@ TEST_CASE("adam follows the double-precision formulas for 20 steps, in both form
       }
       for (size_t i = 0; i < slots.size(); ++i) {
         CAPTURE(i);
-        CHECK(relative_l2(slots[i].value.values(), references[i].value) < 3e-7);
-        CHECK(relative_l2(slots[i].m.values(), references[i].m) < 1e-6);
-        CHECK(relative_l2(slots[i].v.values(), references[i].v) < 1e-6);
+        CHECK(relative_l2(slots[i].value, references[i].value) < 3e-7);
+        CHECK(relative_l2(slots[i].m, references[i].m) < 1e-6);
+        CHECK(relative_l2(slots[i].v, references[i].v) < 1e-6);
       }
     }
   });
 }
 
 TEST_CASE("the first step moves a parameter by the learning rate against its gradient's sign") {
-  std::vector<AdamSlot> slots = random_slots();
-  set_gradients(slots, 1);
-  const Tensor before = slots[1].value.clone();
-  AdamOptions options;
-  options.epsilon = 0;
-  options.learning_rate = 0.25;
-  adam(slots, options, 1);
-  for (int64_t i = 0; i < before.size(); ++i) {
-    const float direction = slots[1].gradient.data()[i] > 0 ? -0.25f : 0.25f;
-    CHECK(slots[1].value.data()[i] - before.data()[i] == doctest::Approx(direction).epsilon(1e-5));
-  }
+  for_each_device([] {
+    std::vector<AdamSlot> slots = random_slots();
+    set_gradients(slots, 1);
+    const auto before = to_double(slots[1].value);
+    const auto gradient = to_double(slots[1].gradient);
+    AdamOptions options;
+    options.epsilon = 0;
+    options.learning_rate = 0.25;
+    adam(slots, options, 1);
+    const auto after = to_double(slots[1].value);
+    for (size_t i = 0; i < before.size(); ++i) {
+      const double step = gradient[i] > 0 ? -0.25 : 0.25;
+      CHECK(after[i] - before[i] == doctest::Approx(step).epsilon(1e-5));
+    }
+  });
 }
 
 TEST_CASE("adam gives equal bytes for any number of threads") {
-  require_equal_for_any_threads([] {
-    std::vector<AdamSlot> slots = random_slots();
-    set_gradients(slots, 1);
-    adam(slots, {}, 1);
-    return std::vector{slots[4].value, slots[4].m, slots[4].v};
+  for_each_device([] {
+    require_equal_for_any_threads([] {
+      std::vector<AdamSlot> slots = random_slots();
+      set_gradients(slots, 1);
+      adam(slots, {}, 1);
+      return std::vector{slots[4].value, slots[4].m, slots[4].v};
+    });
   });
 }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tests/kernels/testing.h"
+#include "tests/kernels/reference.h"
 
 namespace ember {
 namespace {
@@ -13,24 +13,20 @@ namespace {
 Moments poisoned_moments(int64_t channels) { return {poisoned({channels}), poisoned({channels})}; }
 
 /// Mean and biased variance of channel c, two passes in double.
-std::pair<double, double> reference_moments(const Tensor& x, int64_t c) {
-  const int64_t channels = x.dim(-1);
-  const int64_t rows = x.size() / channels;
+std::pair<double, double> reference_moments(const std::vector<double>& x, size_t channels,
+                                            size_t c) {
+  const auto rows = static_cast<double>(x.size() / channels);
   double mean = 0;
-  for (int64_t r = 0; r < rows; ++r) mean += x.data()[r * channels + c];
-  mean /= static_cast<double>(rows);
+  for (size_t i = c; i < x.size(); i += channels) mean += x[i] / rows;
   double variance = 0;
-  for (int64_t r = 0; r < rows; ++r) {
-    const double difference = x.data()[r * channels + c] - mean;
-    variance += difference * difference;
-  }
-  return {mean, variance / static_cast<double>(rows)};
+  for (size_t i = c; i < x.size(); i += channels) variance += (x[i] - mean) * (x[i] - mean) / rows;
+  return {mean, variance};
 }
 
 }  // namespace
 
 TEST_CASE("channel_moments equals two passes in double, whatever the mean and the shape") {
-  for_each_target([] {
+  for_each_device([] {
     for (const Shape& shape :
          {Shape{1, 1, 1, 1}, Shape{5000, 1}, Shape{3, 7, 5, 3}, Shape{2, 9, 9, 24}, Shape{4100, 17},
           Shape{700, 100}, Shape{3, 20000}, Shape{2, 5, 5, 960}}) {
@@ -42,10 +38,13 @@ TEST_CASE("channel_moments equals two passes in double, whatever the mean and th
         const Tensor x = random_uniform(shape, offset - half, offset + half, 5);
         Moments moments = poisoned_moments(shape[-1]);
         channel_moments(x, moments);
-        for (int64_t c = 0; c < shape[-1]; ++c) {
-          const auto [mean, variance] = reference_moments(x, c);
-          REQUIRE(std::abs(moments.mean.data()[c] - mean) <= 1e-6 * (1 + std::abs(mean)));
-          REQUIRE(std::abs(moments.variance.data()[c] - variance) <= 1e-5 * variance);
+        const auto values = to_double(x);
+        const auto means = to_double(moments.mean);
+        const auto variances = to_double(moments.variance);
+        for (size_t c = 0; c < means.size(); ++c) {
+          const auto [mean, variance] = reference_moments(values, means.size(), c);
+          REQUIRE(std::abs(means[c] - mean) <= 1e-6 * (1 + std::abs(mean)));
+          REQUIRE(std::abs(variances[c] - variance) <= 1e-5 * variance);
         }
       }
     }
@@ -53,38 +52,48 @@ TEST_CASE("channel_moments equals two passes in double, whatever the mean and th
 }
 
 TEST_CASE("channel_moments gives equal bytes for any number of threads") {
-  const Tensor x = random_uniform({7, 30, 31, 40}, -1, 1, 1);
-  require_equal_for_any_threads([&] {
-    Moments moments = poisoned_moments(40);
-    channel_moments(x, moments);
-    return std::vector{moments.mean, moments.variance};
+  for_each_device([] {
+    const Tensor x = random_uniform({7, 30, 31, 40}, -1, 1, 1);
+    require_equal_for_any_threads([&] {
+      Moments moments = poisoned_moments(40);
+      channel_moments(x, moments);
+      return std::vector{moments.mean, moments.variance};
+    });
   });
 }
 
 TEST_CASE("batch_norm_fold and batch_norm_update_moving follow their formulas") {
-  const int64_t channels = 19;
-  const Tensor gamma = random_uniform({channels}, -1, 2, 1);
-  const Tensor beta = random_uniform({channels}, -1, 1, 2);
-  const Moments batch{random_uniform({channels}, -3, 3, 3), random_uniform({channels}, 0, 2, 4)};
-  Tensor scale = poisoned({channels});
-  Tensor shift = poisoned({channels});
-  batch_norm_fold(gamma, beta, batch, 1e-3f, scale, shift);
-  Moments moving{random_uniform({channels}, -3, 3, 5), random_uniform({channels}, 0, 2, 6)};
-  const Tensor mean_before = moving.mean.clone();
-  const Tensor variance_before = moving.variance.clone();
-  batch_norm_update_moving(batch, 0.99f, moving);
-  for (int64_t c = 0; c < channels; ++c) {
-    const double factor = gamma.data()[c] / std::sqrt(batch.variance.data()[c] + 1e-3);
-    CHECK(scale.data()[c] == doctest::Approx(factor).epsilon(1e-6));
-    CHECK(shift.data()[c] ==
-          doctest::Approx(beta.data()[c] - batch.mean.data()[c] * factor).epsilon(1e-6));
-    CHECK(
-        moving.mean.data()[c] ==
-        doctest::Approx(0.99 * mean_before.data()[c] + 0.01 * batch.mean.data()[c]).epsilon(1e-6));
-    CHECK(moving.variance.data()[c] ==
-          doctest::Approx(0.99 * variance_before.data()[c] + 0.01 * batch.variance.data()[c])
-              .epsilon(1e-6));
-  }
+  for_each_device([] {
+    for (int64_t channels : {1, 19, 1000}) {
+      const Tensor gamma = random_uniform({channels}, -1, 2, 1);
+      const Tensor beta = random_uniform({channels}, -1, 1, 2);
+      const Moments batch{random_uniform({channels}, -3, 3, 3),
+                          random_uniform({channels}, 0, 2, 4)};
+      Moments moving{random_uniform({channels}, -3, 3, 5), random_uniform({channels}, 0, 2, 6)};
+      const auto gammas = to_double(gamma);
+      const auto betas = to_double(beta);
+      const auto means = to_double(batch.mean);
+      const auto variances = to_double(batch.variance);
+      auto scale_expected = gammas;
+      auto shift_expected = betas;
+      auto mean_expected = to_double(moving.mean);
+      auto variance_expected = to_double(moving.variance);
+      for (size_t c = 0; c < gammas.size(); ++c) {
+        scale_expected[c] = gammas[c] / std::sqrt(variances[c] + 1e-3);
+        shift_expected[c] = betas[c] - means[c] * scale_expected[c];
+        mean_expected[c] = 0.99 * mean_expected[c] + 0.01 * means[c];
+        variance_expected[c] = 0.99 * variance_expected[c] + 0.01 * variances[c];
+      }
+      Tensor scale = poisoned({channels});
+      Tensor shift = poisoned({channels});
+      batch_norm_fold(gamma, beta, batch, 1e-3f, scale, shift);
+      CHECK(relative_l2(scale, scale_expected) < 2e-7);
+      CHECK(relative_l2(shift, shift_expected) < 2e-7);
+      batch_norm_update_moving(batch, 0.99f, moving);
+      CHECK(relative_l2(moving.mean, mean_expected) < 2e-7);
+      CHECK(relative_l2(moving.variance, variance_expected) < 2e-7);
+    }
+  });
 }
 
 namespace {
@@ -104,10 +113,19 @@ std::vector<double> reference_forward(const std::vector<double>& x, double gamma
   return z;
 }
 
+std::vector<double> channel_of(const Tensor& tensor, size_t c) {
+  const auto values = to_double(tensor);
+  std::vector<double> channel;
+  for (size_t i = c; i < values.size(); i += static_cast<size_t>(tensor.dim(-1))) {
+    channel.push_back(values[i]);
+  }
+  return channel;
+}
+
 }  // namespace
 
 TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences") {
-  for_each_target([] {
+  for_each_device([] {
     for (float offset : {0.0f, 100.0f}) {
       for (int64_t channels : {1, 16, 21}) {
         CAPTURE(offset);
@@ -135,18 +153,16 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
         Tensor dx = poisoned(shape);
         materialize_gradient(dz, {raw.data(), forward, a.data(), b.data(), c.data()}, dx);
 
-        for (int64_t k = 0; k < channels; ++k) {
+        const auto gammas = to_double(gamma);
+        const auto betas = to_double(beta);
+        const auto dgammas = to_double(dgamma);
+        const auto dbetas = to_double(dbeta);
+        for (size_t k = 0; k < gammas.size(); ++k) {
           CAPTURE(k);
-          std::vector<double> x;
-          std::vector<double> upstream;
-          std::vector<float> dx_channel;
-          for (int64_t r = 0; r < rows; ++r) {
-            x.push_back(raw.data()[r * channels + k]);
-            upstream.push_back(dz.data()[r * channels + k]);
-            dx_channel.push_back(dx.data()[r * channels + k]);
-          }
-          double gamma_at = gamma.data()[k];
-          double beta_at = beta.data()[k];
+          std::vector<double> x = channel_of(raw, k);
+          const std::vector<double> upstream = channel_of(dz, k);
+          double gamma_at = gammas[k];
+          double beta_at = betas[k];
           const auto difference = [&](double& at) {
             constexpr double kStep = 1e-6;
             const double middle = at;
@@ -162,9 +178,9 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
           std::vector<double> dx_expected;
           dx_expected.reserve(x.size());
           for (double& element : x) dx_expected.push_back(difference(element));
-          REQUIRE(relative_l2(dx_channel, dx_expected) < 2e-5);
-          REQUIRE(std::abs(dgamma.data()[k] - difference(gamma_at)) < 2e-4);
-          REQUIRE(std::abs(dbeta.data()[k] - difference(beta_at)) < 2e-4);
+          REQUIRE(relative_l2(channel_of(dx, k), dx_expected) < 2e-5);
+          REQUIRE(std::abs(dgammas[k] - difference(gamma_at)) < 2e-4);
+          REQUIRE(std::abs(dbetas[k] - difference(beta_at)) < 2e-4);
         }
       }
     }
@@ -172,14 +188,15 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
 }
 
 TEST_CASE("batch_norm_backward_sums is exact on whole numbers and shuts both kinks out") {
-  for_each_target([] {
+  for_each_device([] {
     for (int64_t channels : {1, 5, 16, 83}) {
       const Tensor raw = random_integers({200, channels}, -6, 6, 1);
       const Tensor dz = random_integers(raw.shape(), -5, 5, 2);
       const Tensor scale = random_integers({channels}, 1, 2, 3);
       const Tensor shift = random_integers({channels}, -2, 2, 4);
-      const Moments moments{random_integers({channels}, -3, 3, 5),
-                            Tensor::filled({channels}, 0.25f)};
+      const Moments moments{random_integers({channels}, -3, 3, 5), filled({channels}, 0.25f)};
+      const auto raws = to_double(raw);
+      const auto means = to_double(moments.mean);
       for (bool clip : {false, true}) {
         Pending forward{scale.data(), shift.data()};
         if (clip) {
@@ -189,47 +206,48 @@ TEST_CASE("batch_norm_backward_sums is exact on whole numbers and shuts both kin
         Tensor dgamma = poisoned({channels});
         Tensor dbeta = poisoned({channels});
         batch_norm_backward_sums(dz, raw, forward, moments, 0.0f, dgamma, dbeta);
-        Tensor dgamma_expected = Tensor::zeros({channels});
-        Tensor dbeta_expected = Tensor::zeros({channels});
-        for (int64_t i = 0; i < raw.size(); ++i) {
-          const int64_t c = i % channels;
-          const float u = scale.data()[c] * raw.data()[i] + shift.data()[c];
-          if (clip && (u <= 0 || u >= 6)) continue;
-          dbeta_expected.data()[c] += dz.data()[i];
-          dgamma_expected.data()[c] += dz.data()[i] * 2 * (raw.data()[i] - moments.mean.data()[c]);
+        // du: dz where the clip lets pass.
+        const auto du = reference_pending_gradient(dz, {raw.data(), forward});
+        std::vector<double> dgamma_expected(means.size());
+        std::vector<double> dbeta_expected(means.size());
+        for (size_t i = 0; i < du.size(); ++i) {
+          const size_t c = i % means.size();
+          dbeta_expected[c] += du[i];
+          dgamma_expected[c] += du[i] * 2 * (raws[i] - means[c]);
         }
-        CHECK(equal_bytes(dgamma, dgamma_expected));
-        CHECK(equal_bytes(dbeta, dbeta_expected));
+        CHECK(equal_values(dgamma, dgamma_expected));
+        CHECK(equal_values(dbeta, dbeta_expected));
       }
     }
   });
 }
 
 TEST_CASE("batch_norm_backward_sums adds up blocks accurately, equally for any number of threads") {
-  const Shape shape{5, 40, 41, 24};
-  const Tensor raw = random_uniform(shape, 9, 11, 1);
-  const Tensor dz = random_uniform(shape, -1, 2, 2);
-  Moments moments = poisoned_moments(24);
-  channel_moments(raw, moments);
-  Pending relu;
-  relu.lower = 10;
-  std::vector<double> dbeta_expected(24);
-  std::vector<double> dgamma_expected(24);
-  for (int64_t i = 0; i < raw.size(); ++i) {
-    if (raw.data()[i] <= 10) continue;
-    const int64_t c = i % 24;
-    dbeta_expected[static_cast<size_t>(c)] += dz.data()[i];
-    dgamma_expected[static_cast<size_t>(c)] += dz.data()[i] *
-                                               (double{raw.data()[i]} - moments.mean.data()[c]) /
-                                               std::sqrt(moments.variance.data()[c] + 1e-5);
-  }
-  for_each_target([&] {
+  for_each_device([] {
+    const Shape shape{5, 40, 41, 24};
+    const Tensor raw = random_uniform(shape, 9, 11, 1);
+    const Tensor dz = random_uniform(shape, -1, 2, 2);
+    Moments moments = poisoned_moments(24);
+    channel_moments(raw, moments);
+    Pending relu;
+    relu.lower = 10;
+    const auto raws = to_double(raw);
+    const auto du = reference_pending_gradient(dz, {raw.data(), relu});
+    const auto means = to_double(moments.mean);
+    const auto variances = to_double(moments.variance);
+    std::vector<double> dbeta_expected(24);
+    std::vector<double> dgamma_expected(24);
+    for (size_t i = 0; i < du.size(); ++i) {
+      const size_t c = i % 24;
+      dbeta_expected[c] += du[i];
+      dgamma_expected[c] += du[i] * (raws[i] - means[c]) / std::sqrt(variances[c] + 1e-5);
+    }
     require_equal_for_any_threads([&] {
       Tensor dgamma = poisoned({24});
       Tensor dbeta = poisoned({24});
       batch_norm_backward_sums(dz, raw, relu, moments, 1e-5f, dgamma, dbeta);
-      CHECK(relative_l2(dgamma.values(), dgamma_expected) < 1e-6);
-      CHECK(relative_l2(dbeta.values(), dbeta_expected) < 1e-6);
+      CHECK(relative_l2(dgamma, dgamma_expected) < 1e-6);
+      CHECK(relative_l2(dbeta, dbeta_expected) < 1e-6);
       return std::vector{dgamma, dbeta};
     });
   });

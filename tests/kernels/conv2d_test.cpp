@@ -67,16 +67,13 @@ void for_each_product(const Case& c, const Body& body) {
 }
 
 std::vector<double> reference_forward(const Case& c, const std::vector<double>& x,
-                                      const Tensor& weight, const Tensor& bias) {
+                                      const std::vector<double>& weight,
+                                      const std::vector<double>& bias) {
   const Shape shape = conv2d_output_shape(c.x, c.weight, c.window);
   std::vector<double> y(static_cast<size_t>(shape.size()));
-  if (!bias.empty()) {
-    for (size_t i = 0; i < y.size(); ++i) {
-      y[i] = bias.data()[i % static_cast<size_t>(bias.size())];
-    }
-  }
+  for (size_t i = 0; !bias.empty() && i < y.size(); ++i) y[i] = bias[i % bias.size()];
   for_each_product(
-      c, [&](size_t at_y, size_t at_x, size_t at_w) { y[at_y] += x[at_x] * weight.data()[at_w]; });
+      c, [&](size_t at_y, size_t at_x, size_t at_w) { y[at_y] += x[at_x] * weight[at_w]; });
   return y;
 }
 
@@ -84,7 +81,7 @@ Shape output_shape(const Case& c) { return conv2d_output_shape(c.x, c.weight, c.
 
 template <typename Body>
 void for_each_case(const Body& body) {
-  for_each_target([&] {
+  for_each_device([&] {
     for (const Case& c : kCases) {
       CAPTURE(c.name);
       body(c);
@@ -103,7 +100,8 @@ TEST_CASE("conv2d_forward is exact on whole numbers, with and without pending an
     for (const Pending& pending : {Pending{}, transform.pending}) {
       for (const Tensor& used_bias : {Tensor(), bias}) {
         const auto expected =
-            reference_forward(c, reference_pending(x, pending), weight, used_bias);
+            reference_forward(c, reference_pending(x, pending), to_double(weight),
+                              used_bias.empty() ? std::vector<double>() : to_double(used_bias));
         require_equal_for_any_threads([&] {
           Tensor y = poisoned(output_shape(c));
           conv2d_forward(x, pending, weight, used_bias, c.window, y, nullptr);
@@ -120,13 +118,15 @@ TEST_CASE("conv2d_forward gathers the moments of its output") {
     const Tensor x = random_uniform(c.x, -1, 1, 1);
     const Tensor weight = random_uniform(c.weight, -1, 1, 2);
     // A mean of 10^4 beside a spread of about 1: sums of squares would lose the variance.
-    const Tensor bias = Tensor::filled({c.weight[0]}, 1e4f);
+    const Tensor bias = filled({c.weight[0]}, 1e4f);
     const auto channels = static_cast<size_t>(c.weight[0]);
     require_equal_for_any_threads([&] {
       Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
       Tensor y = poisoned(output_shape(c));
       conv2d_forward(x, {}, weight, bias, c.window, y, &moments);
       const auto values = to_double(y);
+      const auto means = to_double(moments.mean);
+      const auto variances = to_double(moments.variance);
       const size_t pixels = values.size() / channels;
       const auto count = static_cast<double>(pixels);
       for (size_t o = 0; o < channels; ++o) {
@@ -136,8 +136,8 @@ TEST_CASE("conv2d_forward gathers the moments of its output") {
         for (size_t i = o; i < values.size(); i += channels) {
           variance += (values[i] - mean) * (values[i] - mean) / count;
         }
-        REQUIRE(moments.mean.data()[o] == doctest::Approx(mean).epsilon(1e-6));
-        REQUIRE(moments.variance.data()[o] == doctest::Approx(variance).epsilon(1e-5));
+        REQUIRE(means[o] == doctest::Approx(mean).epsilon(1e-6));
+        REQUIRE(variances[o] == doctest::Approx(variance).epsilon(1e-5));
       }
       return std::vector{y, moments.mean, moments.variance};
     });
@@ -149,12 +149,14 @@ TEST_CASE("conv2d_dgrad is exact on whole numbers, pending or not, overwriting o
     const Tensor dz = random_integers(output_shape(c), -3, 3, 1);
     const Tensor weight = random_integers(c.weight, -3, 3, 2);
     const Tensor before = random_integers(c.x, -9, 9, 3);
+    const auto weights = to_double(weight);
+    const auto addends = to_double(before);
     const IntegerPendingGradient transform(output_shape(c));
     for (const PendingGradient& pending : {PendingGradient{}, transform.pending}) {
       const auto dy = reference_pending_gradient(dz, pending);
       std::vector<double> expected(static_cast<size_t>(c.x.size()));
       for_each_product(c, [&](size_t at_y, size_t at_x, size_t at_w) {
-        expected[at_x] += dy[at_y] * weight.data()[at_w];
+        expected[at_x] += dy[at_y] * weights[at_w];
       });
       require_equal_for_any_threads([&] {
         Tensor dx = poisoned(c.x);
@@ -164,7 +166,7 @@ TEST_CASE("conv2d_dgrad is exact on whole numbers, pending or not, overwriting o
       });
       Tensor dx = before.clone();
       conv2d_dgrad(dz, pending, weight, c.window, true, dx);
-      for (size_t i = 0; i < expected.size(); ++i) expected[i] += before.data()[i];
+      for (size_t i = 0; i < expected.size(); ++i) expected[i] += addends[i];
       REQUIRE(equal_values(dx, expected));
     }
   });
@@ -221,40 +223,40 @@ TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike on any number of threads") 
 
 TEST_CASE("conv2d gradients are the slopes of the forward pass") {
   const Case c{"", {1, 5, 6, 3}, {4, 3, 2, 3}, {2, 1, {1, 0, 0, 1}}};
-  const Tensor x = random_uniform(c.x, -1, 1, 1);
-  const Tensor weight = random_uniform(c.weight, -1, 1, 2);
-  const Tensor dy = random_uniform(output_shape(c), -1, 1, 3);
-  const auto loss = [&](const std::vector<double>& at_x, const Tensor& at_weight) {
-    const auto y = reference_forward(c, at_x, at_weight, {});
-    double sum = 0;
-    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy.data()[i];
-    return sum;
-  };
-  Tensor dx = poisoned(c.x);
-  conv2d_dgrad(dy, {}, weight, c.window, false, dx);
-  for (int64_t i = 0; i < x.size(); ++i) {
-    const double step = 0x1p-10;
-    auto values = to_double(x);
-    values[static_cast<size_t>(i)] += step;
-    const double above = loss(values, weight);
-    values[static_cast<size_t>(i)] -= 2 * step;
-    REQUIRE(dx.data()[i] ==
-            doctest::Approx((above - loss(values, weight)) / (2 * step)).epsilon(1e-5));
-  }
-  Tensor dweight = poisoned(c.weight);
-  Tensor dbias = poisoned({4});
-  conv2d_wgrad(x, {}, dy, {}, c.window, dweight, dbias);
-  for (int64_t i = 0; i < weight.size(); ++i) {
-    const float step = 0x1p-6f;
-    Tensor above = weight.clone();
-    above.data()[i] += step;
-    Tensor below = weight.clone();
-    below.data()[i] -= step;
-    const double distance = double{above.data()[i]} - below.data()[i];
-    REQUIRE(dweight.data()[i] ==
-            doctest::Approx((loss(to_double(x), above) - loss(to_double(x), below)) / distance)
-                .epsilon(1e-5));
-  }
+  for_each_device([&] {
+    const Tensor x = random_uniform(c.x, -1, 1, 1);
+    const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+    const Tensor dy = random_uniform(output_shape(c), -1, 1, 3);
+    const auto upstream = to_double(dy);
+    auto at_x = to_double(x);
+    auto at_weight = to_double(weight);
+    const auto loss = [&] {
+      const auto y = reference_forward(c, at_x, at_weight, {});
+      double sum = 0;
+      for (size_t i = 0; i < y.size(); ++i) sum += y[i] * upstream[i];
+      return sum;
+    };
+    const auto slopes = [&](std::vector<double>& at) {
+      constexpr double kStep = 0x1p-10;
+      std::vector<double> gradient;
+      for (double& element : at) {
+        const double middle = element;
+        element = middle + kStep;
+        const double above = loss();
+        element = middle - kStep;
+        gradient.push_back((above - loss()) / (2 * kStep));
+        element = middle;
+      }
+      return gradient;
+    };
+    Tensor dx = poisoned(c.x);
+    conv2d_dgrad(dy, {}, weight, c.window, false, dx);
+    CHECK(relative_l2(dx, slopes(at_x)) < 1e-6);
+    Tensor dweight = poisoned(c.weight);
+    Tensor dbias = poisoned({4});
+    conv2d_wgrad(x, {}, dy, {}, c.window, dweight, dbias);
+    CHECK(relative_l2(dweight, slopes(at_weight)) < 1e-6);
+  });
 }
 
 TEST_CASE("conv2d within a parallel loop gives the same bytes image by image") {

@@ -17,7 +17,7 @@ constexpr Sizes kSizes[] = {{1, 1, 1},     {1, 5, 3},     {3, 17, 1},   {32, 128
 
 template <typename Body>
 void for_each_size(const Body& body) {
-  for_each_target([&] {
+  for_each_device([&] {
     for (const Sizes& sizes : kSizes) {
       CAPTURE(sizes.rows);
       CAPTURE(sizes.inputs);
@@ -34,6 +34,8 @@ TEST_CASE("dense_forward is exact on whole numbers") {
     const Tensor x = random_integers({rows, inputs}, -4, 4, 1);
     const Tensor weight = random_integers({outputs, inputs}, -3, 3, 2);
     const Tensor bias = random_integers({outputs}, -9, 9, 3);
+    const auto weights = to_double(weight);
+    const auto biases = to_double(bias);
     const IntegerPending transform(inputs);
     for (const Pending& pending : {Pending{}, transform.pending}) {
       const auto z = reference_pending(x, pending);
@@ -41,9 +43,10 @@ TEST_CASE("dense_forward is exact on whole numbers") {
         std::vector<double> expected;
         for (int64_t n = 0; n < rows; ++n) {
           for (int64_t o = 0; o < outputs; ++o) {
-            double sum = used_bias.empty() ? 0 : used_bias.data()[o];
+            double sum = used_bias.empty() ? 0 : biases[static_cast<size_t>(o)];
             for (int64_t i = 0; i < inputs; ++i) {
-              sum += z[static_cast<size_t>(n * inputs + i)] * weight.data()[o * inputs + i];
+              sum += z[static_cast<size_t>(n * inputs + i)] *
+                     weights[static_cast<size_t>(o * inputs + i)];
             }
             expected.push_back(sum);
           }
@@ -64,6 +67,7 @@ TEST_CASE("dense_dgrad and dense_wgrad are exact on whole numbers") {
     const Tensor x = random_integers({rows, inputs}, -4, 4, 1);
     const Tensor weight = random_integers({outputs, inputs}, -3, 3, 2);
     const Tensor dz = random_integers({rows, outputs}, -3, 3, 3);
+    const auto weights = to_double(weight);
     const IntegerPending x_transform(inputs);
     const IntegerPendingGradient dz_transform({rows, outputs});
     for (const bool transformed : {false, true}) {
@@ -80,7 +84,7 @@ TEST_CASE("dense_dgrad and dense_wgrad are exact on whole numbers") {
           expected_dbias[static_cast<size_t>(o)] += gradient;
           for (int64_t i = 0; i < inputs; ++i) {
             expected_dx[static_cast<size_t>(n * inputs + i)] +=
-                gradient * weight.data()[o * inputs + i];
+                gradient * weights[static_cast<size_t>(o * inputs + i)];
             expected_dweight[static_cast<size_t>(o * inputs + i)] +=
                 gradient * z[static_cast<size_t>(n * inputs + i)];
           }
@@ -124,19 +128,22 @@ TEST_CASE("dense rounds alike on any number of threads") {
 }
 
 TEST_CASE("dense_forward keeps the error of long sums small") {
-  for_each_target([] {
-    constexpr int64_t kInputs = 57600;
+  for_each_device([] {
+    constexpr size_t kInputs = 57600;
     const Tensor x = random_uniform({2, kInputs}, 0, 1, 1);
     const Tensor weight = random_uniform({3, kInputs}, 0, 1, 2);
     Tensor y = poisoned({2, 3});
     dense_forward(x, {}, weight, {}, y);
-    for (int64_t n = 0; n < 2; ++n) {
-      for (int64_t o = 0; o < 3; ++o) {
+    const auto values = to_double(x);
+    const auto weights = to_double(weight);
+    const auto sums = to_double(y);
+    for (size_t n = 0; n < 2; ++n) {
+      for (size_t o = 0; o < 3; ++o) {
         double sum = 0;
-        for (int64_t i = 0; i < kInputs; ++i) {
-          sum += double{x.data()[n * kInputs + i]} * weight.data()[o * kInputs + i];
+        for (size_t i = 0; i < kInputs; ++i) {
+          sum += values[n * kInputs + i] * weights[o * kInputs + i];
         }
-        CHECK(y.data()[n * 3 + o] == doctest::Approx(sum).epsilon(1e-6));
+        CHECK(sums[n * 3 + o] == doctest::Approx(sum).epsilon(1e-6));
       }
     }
   });

@@ -120,28 +120,20 @@ struct Gradient {
   }
 };
 
-void require_equal(const Tensor& actual, const std::vector<double>& expected) {
-  REQUIRE(actual.size() == static_cast<int64_t>(expected.size()));
-  for (size_t i = 0; i < expected.size(); ++i) {
-    CAPTURE(i);
-    REQUIRE(static_cast<double>(actual.values()[i]) == expected[i]);
-  }
-}
-
 }  // namespace
 
 TEST_CASE(
     "depthwise_conv2d and its gradients are exact on whole numbers, with or without pending") {
-  for (const Case& c : cases()) {
-    CAPTURE(to_string(c.x));
-    CAPTURE(to_string(c.weight));
-    const Input x(c.x, 1);
-    const Tensor weight = random_integers(c.weight, -4, 4, 2);
-    const Gradient dy(c.y(), 3);
-    const auto y_reference = reference_forward(c, to_double(x.value), to_double(weight));
-    const auto dx_reference = reference_dgrad(c, to_double(weight), to_double(dy.value));
-    const auto dweight_reference = reference_wgrad(c, to_double(x.value), to_double(dy.value));
-    for_each_target([&] {
+  for_each_device([] {
+    for (const Case& c : cases()) {
+      CAPTURE(to_string(c.x));
+      CAPTURE(to_string(c.weight));
+      const Input x(c.x, 1);
+      const Tensor weight = random_integers(c.weight, -4, 4, 2);
+      const Gradient dy(c.y(), 3);
+      const auto y_reference = reference_forward(c, to_double(x.value), to_double(weight));
+      const auto dx_reference = reference_dgrad(c, to_double(weight), to_double(dy.value));
+      const auto dweight_reference = reference_wgrad(c, to_double(x.value), to_double(dy.value));
       for (bool pending : {false, true}) {
         const Tensor& x_given = pending ? x.raw : x.value;
         const Tensor& dy_given = pending ? dy.dz : dy.value;
@@ -149,57 +141,60 @@ TEST_CASE(
         const PendingGradient dy_pending = pending ? dy.pending : PendingGradient{};
         Tensor y = poisoned(c.y());
         depthwise_conv2d_forward(x_given, x_pending, weight, c.window, y, nullptr);
-        require_equal(y, y_reference);
+        REQUIRE(equal_values(y, y_reference));
         Tensor dx = poisoned(c.x);
         depthwise_conv2d_dgrad(dy_given, dy_pending, weight, c.window, dx);
-        require_equal(dx, dx_reference);
+        REQUIRE(equal_values(dx, dx_reference));
         Tensor dweight = poisoned(c.weight);
         depthwise_conv2d_wgrad(x_given, x_pending, dy_given, dy_pending, c.window, dweight);
-        require_equal(dweight, dweight_reference);
+        REQUIRE(equal_values(dweight, dweight_reference));
       }
-    });
-  }
+    }
+  });
 }
 
 TEST_CASE("depthwise_conv2d's gradients are those of central differences") {
   const Case c{{1, 5, 4, 3}, {3, 3, 3}, {2, 1, {0, 1, 1, 1}}};
-  const Tensor x = random_uniform(c.x, -1, 1, 1);
-  const Tensor weight = random_uniform(c.weight, -1, 1, 2);
-  const Tensor dy = random_uniform(c.y(), -1, 1, 3);
-  const auto loss = [&](const std::vector<double>& x_at, const std::vector<double>& weight_at) {
-    const auto y = reference_forward(c, x_at, weight_at);
-    double sum = 0;
-    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy.values()[i];
-    return sum;
-  };
-  // Gradient of `loss_at` with respect to each element of `at`.
-  const auto differences = [](std::vector<double> at, const auto& loss_at) {
-    constexpr double kStep = 1e-3;
-    std::vector<double> gradient;
-    for (double& element : at) {
-      const double middle = element;
-      element = middle + kStep;
-      const double above = loss_at(at);
-      element = middle - kStep;
-      gradient.push_back((above - loss_at(at)) / (2 * kStep));
-      element = middle;
-    }
-    return gradient;
-  };
-  Tensor dx = poisoned(c.x);
-  depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
-  CHECK(relative_l2(dx.values(), differences(to_double(x), [&](const auto& at) {
-                      return loss(at, to_double(weight));
-                    })) < 1e-6);
-  Tensor dweight = poisoned(c.weight);
-  depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
-  CHECK(relative_l2(dweight.values(), differences(to_double(weight), [&](const auto& at) {
-                      return loss(to_double(x), at);
-                    })) < 1e-6);
+  for_each_device([&] {
+    const Tensor x = random_uniform(c.x, -1, 1, 1);
+    const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+    const Tensor dy = random_uniform(c.y(), -1, 1, 3);
+    const auto upstream = to_double(dy);
+    const auto loss = [&](const std::vector<double>& x_at, const std::vector<double>& weight_at) {
+      const auto y = reference_forward(c, x_at, weight_at);
+      double sum = 0;
+      for (size_t i = 0; i < y.size(); ++i) sum += y[i] * upstream[i];
+      return sum;
+    };
+    // Gradient of `loss_at` with respect to each element of `at`.
+    const auto differences = [](std::vector<double> at, const auto& loss_at) {
+      constexpr double kStep = 1e-3;
+      std::vector<double> gradient;
+      for (double& element : at) {
+        const double middle = element;
+        element = middle + kStep;
+        const double above = loss_at(at);
+        element = middle - kStep;
+        gradient.push_back((above - loss_at(at)) / (2 * kStep));
+        element = middle;
+      }
+      return gradient;
+    };
+    Tensor dx = poisoned(c.x);
+    depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
+    CHECK(relative_l2(dx, differences(to_double(x), [&](const auto& at) {
+                        return loss(at, to_double(weight));
+                      })) < 1e-6);
+    Tensor dweight = poisoned(c.weight);
+    depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
+    CHECK(relative_l2(dweight, differences(to_double(weight), [&](const auto& at) {
+                        return loss(to_double(x), at);
+                      })) < 1e-6);
+  });
 }
 
 TEST_CASE("depthwise_conv2d_forward gathers the moments of its output") {
-  for_each_target([] {
+  for_each_device([] {
     for (const Case& c : cases()) {
       CAPTURE(to_string(c.x));
       const Tensor x = random_uniform(c.x, 5, 6, 1);
@@ -210,35 +205,41 @@ TEST_CASE("depthwise_conv2d_forward gathers the moments of its output") {
       depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
       Moments expected{poisoned(channels), poisoned(channels)};
       channel_moments(y, expected);
-      CHECK(relative_l2(moments.mean.values(), to_double(expected.mean)) < 1e-6);
-      CHECK(relative_l2(moments.variance.values(), to_double(expected.variance)) < 1e-5);
+      CHECK(relative_l2(moments.mean, to_double(expected.mean)) < 1e-6);
+      CHECK(relative_l2(moments.variance, to_double(expected.variance)) < 1e-5);
     }
   });
 }
 
-TEST_CASE(
-    "depthwise_conv2d gives equal bytes for any number of threads, and within a parallel_for") {
+namespace {
+
+std::vector<Tensor> rounded_results() {
   const Case c{{7, 24, 34, 40}, {3, 3, 40}, {1, 1, Padding::all(1)}};
   const Tensor x = random_uniform(c.x, -1, 1, 1);
   const Tensor weight = random_uniform(c.weight, -1, 1, 2);
   const Tensor dy = random_uniform(c.y(), -1, 1, 3);
-  const auto results = [&] {
-    Tensor y = poisoned(c.y());
-    Tensor dx = poisoned(c.x);
-    Tensor dweight = poisoned(c.weight);
-    Moments moments{poisoned({40}), poisoned({40})};
-    depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
-    depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
-    depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
-    return std::vector<Tensor>{y, dx, dweight, moments.mean, moments.variance};
-  };
-  require_equal_for_any_threads(results);
+  Tensor y = poisoned(c.y());
+  Tensor dx = poisoned(c.x);
+  Tensor dweight = poisoned(c.weight);
+  Moments moments{poisoned({40}), poisoned({40})};
+  depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
+  depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
+  depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
+  return {y, dx, dweight, moments.mean, moments.variance};
+}
 
-  const auto alone = results();
+}  // namespace
+
+TEST_CASE("depthwise_conv2d gives equal bytes for any number of threads") {
+  for_each_device([] { require_equal_for_any_threads(rounded_results); });
+}
+
+TEST_CASE("depthwise_conv2d gives equal bytes within a parallel_for") {
+  const auto alone = rounded_results();
   std::vector<Tensor> nested[2];
   const int threads = thread_count();
   set_thread_count(2);
-  parallel_for(2, [&](int64_t i) { nested[i] = results(); });
+  parallel_for(2, [&](int64_t i) { nested[i] = rounded_results(); });
   set_thread_count(threads);
   for (size_t i = 0; i < alone.size(); ++i) {
     CAPTURE(i);

@@ -2,48 +2,53 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-
-#include "tests/kernels/testing.h"
+#include "tests/kernels/reference.h"
 
 namespace ember {
 
 TEST_CASE("dropout keeps element i where uniform(i) reaches the rate, forward and backward") {
   const Philox generator(7, Purpose::dropout, 3);
-  for (const Shape& shape : {Shape{1, 1}, Shape{3, 7}, Shape{100, 97}}) {
-    // The third is a number that element 0 draws.
-    for (float rate : {0.0f, 0.3f, generator.uniform(0)}) {
-      CAPTURE(to_string(shape));
-      CAPTURE(rate);
-      const int64_t channels = shape[-1];
-      const Tensor x = random_integers(shape, -5, 5, 1);
-      const Tensor scale = random_integers({channels}, 1, 2, 2);
-      const Tensor shift = random_integers({channels}, 1, 3, 3);
-      const Tensor dy = random_integers(shape, 1, 5, 4);
-      Tensor y = poisoned(shape);
-      Tensor dx = poisoned(shape);
-      dropout_forward(x, {scale.data(), shift.data(), 0.0f, 100.0f}, rate, generator, y);
-      dropout_backward(dy, rate, generator, dx);
-      const float factor = 1.0f / (1.0f - rate);
-      for (int64_t i = 0; i < x.size(); ++i) {
-        const bool keep = generator.uniform(static_cast<uint64_t>(i)) >= rate;
-        const int64_t c = i % channels;
-        const float z = std::max(scale.data()[c] * x.data()[i] + shift.data()[c], 0.0f);
-        REQUIRE(y.data()[i] == (keep ? z * factor : 0.0f));
-        REQUIRE(dx.data()[i] == (keep ? dy.data()[i] * factor : 0.0f));
+  for_each_device([&] {
+    for (const Shape& shape : {Shape{1, 1}, Shape{3, 7}, Shape{5, 64}, Shape{100, 97}}) {
+      // The third is a number that element 0 draws.
+      for (float rate : {0.0f, 0.3f, generator.uniform(0)}) {
+        CAPTURE(to_string(shape));
+        CAPTURE(rate);
+        const Tensor x = random_integers(shape, -5, 5, 1);
+        const Tensor scale = random_integers({shape[-1]}, 1, 2, 2);
+        const Tensor shift = random_integers({shape[-1]}, 1, 3, 3);
+        const Pending pending{scale.data(), shift.data(), 0.0f, 100.0f};
+        const Tensor dy = random_integers(shape, 1, 5, 4);
+        Tensor y = poisoned(shape);
+        Tensor dx = poisoned(shape);
+        dropout_forward(x, pending, rate, generator, y);
+        dropout_backward(dy, rate, generator, dx);
+        // The product of a whole number and the rounded factor, rounded once more.
+        const float factor = 1.0f / (1.0f - rate);
+        const auto keep = [&](std::vector<double> values) {
+          for (size_t i = 0; i < values.size(); ++i) {
+            const bool kept = generator.uniform(i) >= rate;
+            values[i] = kept ? static_cast<float>(values[i]) * factor : 0;
+          }
+          return values;
+        };
+        CHECK(equal_values(y, keep(reference_pending(x, pending))));
+        CHECK(equal_values(dx, keep(to_double(dy))));
       }
     }
-  }
+  });
 }
 
 TEST_CASE("dropout keeps the share of elements that its rate says, and the mean") {
-  const Tensor x = Tensor::filled({1000, 100}, 1.0f);
-  Tensor y = poisoned(x.shape());
-  dropout_forward(x, {}, 0.4f, Philox(1, Purpose::dropout, 0), y);
-  double sum = 0;
-  for (float value : y.values()) sum += value;
-  // The standard deviation of the mean of 1e5 elements is sqrt(0.4 / 0.6 / 1e5) = 0.0026.
-  CHECK(std::abs(sum / 1e5 - 1) < 0.01);
+  for_each_device([] {
+    const Tensor x = filled({1000, 100}, 1.0f);
+    Tensor y = poisoned(x.shape());
+    dropout_forward(x, {}, 0.4f, Philox(1, Purpose::dropout, 0), y);
+    double sum = 0;
+    for (double value : to_double(y)) sum += value;
+    // The standard deviation of the mean of 1e5 elements is sqrt(0.4 / 0.6 / 1e5) = 0.0026.
+    CHECK(std::abs(sum / 1e5 - 1) < 0.01);
+  });
 }
 
 TEST_CASE("dropout names what does not fit") {

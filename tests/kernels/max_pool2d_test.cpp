@@ -2,9 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-
-#include "tests/kernels/testing.h"
+#include "tests/kernels/reference.h"
 
 namespace ember {
 namespace {
@@ -20,7 +18,7 @@ const Case kCases[] = {{{2, 4, 6, 16}, 2}, {{1, 5, 7, 3}, 2}, {{2, 9, 10, 35}, 3
 }  // namespace
 
 TEST_CASE("max_pool2d takes the first maximum of the transformed window and sends dy there") {
-  for_each_target([] {
+  for_each_device([] {
     for (const Case& c : kCases) {
       CAPTURE(to_string(c.x));
       const Shape pooled = max_pool2d_output_shape(c.x, c.size);
@@ -28,58 +26,64 @@ TEST_CASE("max_pool2d takes the first maximum of the transformed window and send
       const Tensor x = random_integers(c.x, -3, 3, 1);  // few values, so that maxima repeat
       const Tensor scale = random_integers({channels}, -2, 2, 2);
       const Tensor shift = random_integers({channels}, -1, 1, 3);
+      const Pending pending{scale.data(), shift.data(), 0.0f, 4.0f};
       const Tensor dy = random_integers(pooled, 1, 9, 4);
       Tensor y = poisoned(pooled);
-      ByteTensor choice = ByteTensor::filled(pooled, 255);
-      max_pool2d_forward(x, {scale.data(), shift.data(), 0.0f, 4.0f}, c.size, y, choice);
+      ByteTensor choice = on_device(ByteTensor::filled(pooled, 255));
+      max_pool2d_forward(x, pending, c.size, y, choice);
       Tensor dx = poisoned(c.x);
       max_pool2d_backward(dy, choice, c.size, dx);
 
-      Tensor dx_expected = Tensor::zeros(c.x);
-      for (int64_t i = 0; i < y.size(); ++i) {
+      const auto z = reference_pending(x, pending);
+      const auto gradient = to_double(dy);
+      std::vector<double> y_expected;
+      std::vector<double> dx_expected(static_cast<size_t>(c.x.size()));
+      const ByteTensor choices = choice.to(Device::cpu);
+      for (int64_t i = 0; i < pooled.size(); ++i) {
         const int64_t k = i % channels;
         const int64_t ow = i / channels % pooled[2];
         const int64_t oh = i / channels / pooled[2] % pooled[1];
         const int64_t n = i / channels / pooled[2] / pooled[1];
-        float best = -1;
+        double best = -1;
         int best_at = -1;
-        int64_t best_index = -1;
+        size_t best_index = 0;
         for (int at = 0; at < c.size * c.size; ++at) {
           const int64_t h = oh * c.size + at / c.size;
           const int64_t w = ow * c.size + at % c.size;
-          const int64_t index = ((n * c.x[1] + h) * c.x[2] + w) * channels + k;
-          const float value =
-              std::clamp(scale.data()[k] * x.data()[index] + shift.data()[k], 0.0f, 4.0f);
-          if (value > best) {
-            best = value;
+          const auto index = static_cast<size_t>(((n * c.x[1] + h) * c.x[2] + w) * channels + k);
+          if (z[index] > best) {
+            best = z[index];
             best_at = at;
             best_index = index;
           }
         }
-        REQUIRE(y.data()[i] == best);
-        REQUIRE(choice.data()[i] == best_at);
-        dx_expected.data()[best_index] = dy.data()[i];
+        y_expected.push_back(best);
+        REQUIRE(choices.data()[i] == best_at);
+        dx_expected[best_index] = gradient[static_cast<size_t>(i)];
       }
-      CHECK(equal_bytes(dx, dx_expected));
+      CHECK(equal_values(y, y_expected));
+      CHECK(equal_values(dx, dx_expected));
     }
   });
 }
 
 TEST_CASE("max_pool2d_forward lets a NaN through, also behind a ReLU") {
-  for_each_target([] {
+  for_each_device([] {
     for (int at = 0; at < 4; ++at) {
       CAPTURE(at);
-      Tensor x = random_uniform({1, 2, 2, 3}, 1, 2, 1);
-      x.data()[at * 3 + 1] = std::numeric_limits<float>::quiet_NaN();
-      Tensor y = Tensor::zeros({1, 1, 1, 3});
-      ByteTensor choice = ByteTensor::filled(y.shape(), 255);
+      Tensor values = Tensor::filled({1, 2, 2, 3}, 1.5f);
+      values.data()[at * 3 + 1] = std::numeric_limits<float>::quiet_NaN();
+      const Tensor x = on_device(values);
+      Tensor y = filled({1, 1, 1, 3}, 0);
+      ByteTensor choice = on_device(ByteTensor::filled(y.shape(), 255));
       Pending relu;
       relu.lower = 0;
       max_pool2d_forward(x, relu, 2, y, choice);
-      CHECK(std::isnan(y.data()[1]));
-      CHECK(choice.data()[1] == at);
-      CHECK(!std::isnan(y.data()[0]));
-      CHECK(!std::isnan(y.data()[2]));
+      CHECK(choice.to(Device::cpu).data()[1] == at);
+      const auto maxima = to_double(y);
+      CHECK(std::isnan(maxima[1]));
+      CHECK(!std::isnan(maxima[0]));
+      CHECK(!std::isnan(maxima[2]));
     }
   });
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "kernels/pending.h"
@@ -11,14 +10,19 @@
 /// them as they load.
 namespace ember {
 
+/// A per-channel array of the device under test, or what a null one stands for.
+inline std::vector<double> per_channel(const float* data, size_t channels, double absent) {
+  return data == nullptr ? std::vector<double>(channels, absent) : to_double(data, channels);
+}
+
 inline std::vector<double> reference_pending(const Tensor& raw, const Pending& pending) {
   std::vector<double> z = to_double(raw);
   const auto channels = static_cast<size_t>(raw.dim(-1));
+  const auto scale = per_channel(pending.scale, channels, 1);
+  const auto shift = per_channel(pending.shift, channels, 0);
   for (size_t i = 0; i < z.size(); ++i) {
-    if (pending.has_affine()) {
-      z[i] = z[i] * pending.scale[i % channels] + pending.shift[i % channels];
-    }
-    z[i] = std::clamp(z[i], double{pending.lower}, double{pending.upper});
+    const double u = z[i] * scale[i % channels] + shift[i % channels];
+    z[i] = std::clamp(u, double{pending.lower}, double{pending.upper});
   }
   return z;
 }
@@ -28,14 +32,17 @@ inline std::vector<double> reference_pending_gradient(const Tensor& dz,
   std::vector<double> dy = to_double(dz);
   if (pending.identity()) return dy;
   const auto channels = static_cast<size_t>(dz.dim(-1));
+  const auto raw = to_double(pending.raw, dy.size());
+  const auto scale = per_channel(pending.forward.scale, channels, 1);
+  const auto shift = per_channel(pending.forward.shift, channels, 0);
+  const auto a = per_channel(pending.a, channels, 1);
+  const auto b = per_channel(pending.b, channels, 0);
+  const auto c = per_channel(pending.c, channels, 0);
   for (size_t i = 0; i < dy.size(); ++i) {
-    const size_t c = i % channels;
-    const double raw = pending.raw[i];
-    const Pending& forward = pending.forward;
-    const double u = forward.has_affine() ? raw * forward.scale[c] + forward.shift[c] : raw;
-    if (u <= forward.lower || u >= forward.upper) dy[i] = 0;
-    if (pending.a != nullptr) dy[i] *= pending.a[c];
-    if (pending.b != nullptr) dy[i] += pending.b[c] * raw + pending.c[c];
+    const size_t k = i % channels;
+    const double u = raw[i] * scale[k] + shift[k];
+    if (u <= pending.forward.lower || u >= pending.forward.upper) dy[i] = 0;
+    dy[i] = a[k] * dy[i] + b[k] * raw[i] + c[k];
   }
   return dy;
 }
@@ -69,17 +76,5 @@ struct IntegerPendingGradient {
         c(random_integers({shape[-1]}, -2, 2, 16)),
         pending{raw.data(), forward.pending, a.data(), b.data(), c.data()} {}
 };
-
-/// Whether every element is the whole number that the reference says.
-inline bool equal_values(const Tensor& actual, const std::vector<double>& expected) {
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (!(static_cast<double>(actual.data()[i]) == expected[i])) {
-      MESSAGE("element " << i << " of " << to_string(actual.shape()) << ": " << actual.data()[i]
-                         << ", expected " << expected[i]);
-      return false;
-    }
-  }
-  return actual.size() == static_cast<int64_t>(expected.size());
-}
 
 }  // namespace ember

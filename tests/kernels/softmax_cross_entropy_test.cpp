@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-
 #include "tests/kernels/testing.h"
 
 namespace ember {
@@ -20,52 +18,68 @@ double reference_loss(const std::vector<double>& logits, int32_t label) {
 
 TEST_CASE("softmax_cross_entropy equals its formula, and its gradient central differences") {
   constexpr int64_t kRows = 5;
-  for (int64_t classes : {1, 2, 3, 19}) {
-    CAPTURE(classes);
-    const Tensor logits = random_uniform({kRows, classes}, -4, 4, 1);
-    LabelTensor labels({kRows});
-    for (int64_t n = 0; n < kRows; ++n) labels.data()[n] = static_cast<int32_t>(n * 7 % classes);
-    Tensor probabilities = poisoned(logits.shape());
-    Tensor losses = poisoned({kRows});
-    softmax_cross_entropy_forward(logits, labels, probabilities, losses);
-    Tensor dlogits = poisoned(logits.shape());
-    softmax_cross_entropy_backward(probabilities, labels, dlogits);
-    Tensor alone = poisoned(logits.shape());
-    softmax(logits, alone);
-    CHECK(equal_bytes(alone, probabilities));
+  for_each_device([] {
+    for (int64_t classes : {1, 2, 3, 19, 100}) {
+      CAPTURE(classes);
+      const Tensor logits = random_uniform({kRows, classes}, -4, 4, 1);
+      LabelTensor label_of({kRows});
+      for (int64_t n = 0; n < kRows; ++n) {
+        label_of.data()[n] = static_cast<int32_t>(n * 7 % classes);
+      }
+      const LabelTensor labels = on_device(label_of);
+      Tensor probabilities = poisoned(logits.shape());
+      Tensor losses = poisoned({kRows});
+      softmax_cross_entropy_forward(logits, labels, probabilities, losses);
+      Tensor dlogits = poisoned(logits.shape());
+      softmax_cross_entropy_backward(probabilities, labels, dlogits);
+      Tensor alone = poisoned(logits.shape());
+      softmax(logits, alone);
+      CHECK(equal_bytes(alone, probabilities));
 
-    for (int64_t n = 0; n < kRows; ++n) {
-      std::vector<double> row(logits.data() + n * classes, logits.data() + (n + 1) * classes);
-      const int32_t label = labels.data()[n];
-      CHECK(losses.data()[n] == doctest::Approx(reference_loss(row, label)).epsilon(1e-6));
-      for (int32_t k = 0; k < classes; ++k) {
-        const double p = std::exp(-reference_loss(row, k));
-        REQUIRE(probabilities.data()[n * classes + k] == doctest::Approx(p).epsilon(1e-6));
-        double& logit = row[static_cast<size_t>(k)];
-        const double middle = logit;
-        logit = middle + 1e-4;
-        const double above = reference_loss(row, label);
-        logit = middle - 1e-4;
-        const double below = reference_loss(row, label);
-        logit = middle;
-        REQUIRE(std::abs(dlogits.data()[n * classes + k] - (above - below) / 2e-4 / kRows) < 1e-7);
+      const auto all_logits = to_double(logits);
+      const auto loss_of = to_double(losses);
+      const auto p_of = to_double(probabilities);
+      const auto slope_of = to_double(dlogits);
+      for (int64_t n = 0; n < kRows; ++n) {
+        const auto first = all_logits.begin() + n * classes;
+        std::vector<double> row(first, first + classes);
+        const int32_t label = label_of.data()[n];
+        CHECK(loss_of[static_cast<size_t>(n)] ==
+              doctest::Approx(reference_loss(row, label)).epsilon(1e-6));
+        for (int32_t k = 0; k < classes; ++k) {
+          const auto at = static_cast<size_t>(n * classes + k);
+          const double p = std::exp(-reference_loss(row, k));
+          REQUIRE(p_of[at] == doctest::Approx(p).epsilon(1e-6));
+          double& logit = row[static_cast<size_t>(k)];
+          const double middle = logit;
+          logit = middle + 1e-4;
+          const double above = reference_loss(row, label);
+          logit = middle - 1e-4;
+          const double below = reference_loss(row, label);
+          logit = middle;
+          REQUIRE(std::abs(slope_of[at] - (above - below) / 2e-4 / kRows) < 1e-7);
+        }
       }
     }
-  }
+  });
 }
 
 TEST_CASE("the loss stays finite where the probability underflows or exp would overflow") {
   const float values[] = {1000, 0, -1000, 500, 500, 500};
   const int32_t classes[] = {2, 1};
-  const Tensor logits = Tensor::from({2, 3}, values);
-  const LabelTensor labels = LabelTensor::from({2}, classes);
-  Tensor probabilities = poisoned({2, 3});
-  Tensor losses = poisoned({2});
-  softmax_cross_entropy_forward(logits, labels, probabilities, losses);
-  CHECK(losses.data()[0] == 2000.0f);
-  CHECK(losses.data()[1] == doctest::Approx(std::log(3.0)).epsilon(1e-6));
-  CHECK(probabilities.data()[0] == 1.0f);
-  CHECK(probabilities.data()[2] == 0.0f);
+  for_each_device([&] {
+    const Tensor logits = on_device(Tensor::from({2, 3}, values));
+    const LabelTensor labels = on_device(LabelTensor::from({2}, classes));
+    Tensor probabilities = poisoned({2, 3});
+    Tensor losses = poisoned({2});
+    softmax_cross_entropy_forward(logits, labels, probabilities, losses);
+    const auto loss = to_double(losses);
+    CHECK(loss[0] == 2000);
+    CHECK(loss[1] == doctest::Approx(std::log(3.0)).epsilon(1e-6));
+    const auto p = to_double(probabilities);
+    CHECK(p[0] == 1);
+    CHECK(p[2] == 0);
+  });
 }
 
 TEST_CASE("softmax_cross_entropy names what does not fit") {

@@ -7,27 +7,40 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
-/// What the operation tests share: inputs, poisoned outputs, comparisons, and a run on every SIMD
-/// target.
+/// What the operation tests share: a run on every device, inputs and poisoned outputs there, and
+/// comparisons, which copy back what they compare.
 namespace ember {
 
-/// Runs `body` once for each SIMD target of this machine (SSE4, AVX2, AVX-512, ...).
+/// Where the helpers below make their tensors; `for_each_device` sets it.
+inline Device test_device = Device::cpu;
+
+/// Runs `body` on the CPU, once for each SIMD target of this machine (SSE4, AVX2, AVX-512, ...).
 template <typename Body>
-void for_each_target(const Body& body) {
+void for_each_device(const Body& body) {
+  struct OneTarget {
+    explicit OneTarget(int64_t target) { hwy::SetSupportedTargetsForTest(target); }
+    ~OneTarget() { hwy::SetSupportedTargetsForTest(0); }
+  };
   for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
     const int64_t target = targets & -targets;
     if ((target & HWY_TARGETS) == 0) continue;
     INFO("SIMD target " << hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
+    const OneTarget scope(target);
     body();
-    hwy::SetSupportedTargetsForTest(0);
   }
+}
+
+/// A copy on the device under test.
+template <typename T>
+TensorOf<T> on_device(const TensorOf<T>& tensor) {
+  return tensor.to(test_device);
 }
 
 /// Whole numbers in [low, high]: sums and products of them are exact in float32 while they stay
@@ -40,7 +53,7 @@ inline Tensor random_integers(Shape shape, int low, int high, uint64_t seed) {
     tensor.data()[i] =
         static_cast<float>(low + static_cast<int>(generator.bits(static_cast<uint64_t>(i)) % span));
   }
-  return tensor;
+  return on_device(tensor);
 }
 
 /// Uniform in [low, high).
@@ -50,16 +63,31 @@ inline Tensor random_uniform(Shape shape, float low, float high, uint64_t seed) 
   for (int64_t i = 0; i < tensor.size(); ++i) {
     tensor.data()[i] = low + (high - low) * generator.uniform(static_cast<uint64_t>(i));
   }
-  return tensor;
+  return on_device(tensor);
 }
+
+inline Tensor filled(Shape shape, float value) { return on_device(Tensor::filled(shape, value)); }
 
 /// NaN everywhere, so that an element an operation forgets to write fails the test.
 inline Tensor poisoned(Shape shape) {
-  return Tensor::filled(shape, std::numeric_limits<float>::quiet_NaN());
+  return filled(shape, std::numeric_limits<float>::quiet_NaN());
 }
 
-/// |a - b| / |b| in the 2-norm, computed in double; infinite when anything is NaN.
-inline double relative_l2(std::span<const float> a, std::span<const double> b) {
+/// The elements, from any device.
+inline std::vector<double> to_double(const Tensor& tensor) {
+  const Tensor host = tensor.to(Device::cpu);
+  return {host.values().begin(), host.values().end()};
+}
+
+/// The `count` elements at `data` on the device under test.
+inline std::vector<double> to_double(const float* data, size_t count) {
+  std::vector<float> host(count);
+  copy_bytes(host.data(), Device::cpu, data, test_device, count * sizeof(float));
+  return {host.begin(), host.end()};
+}
+
+/// |a - b| / |b| in the 2-norm; infinite when anything is NaN.
+inline double relative_l2(const std::vector<double>& a, const std::vector<double>& b) {
   double error = 0;
   double norm = 0;
   for (size_t i = 0; i < b.size(); ++i) {
@@ -69,11 +97,28 @@ inline double relative_l2(std::span<const float> a, std::span<const double> b) {
   const double result = norm > 0 ? std::sqrt(error / norm) : std::sqrt(error);
   return std::isnan(result) ? std::numeric_limits<double>::infinity() : result;
 }
+inline double relative_l2(const Tensor& a, const std::vector<double>& b) {
+  return relative_l2(to_double(a), b);
+}
+
+/// Whether every element is the number that the reference says.
+inline bool equal_values(const Tensor& actual, const std::vector<double>& expected) {
+  const std::vector<double> values = to_double(actual);
+  if (values.size() != expected.size()) return false;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (!(values[i] == expected[i])) {
+      MESSAGE("element " << i << " of " << to_string(actual.shape()) << ": " << values[i]
+                         << ", expected " << expected[i]);
+      return false;
+    }
+  }
+  return true;
+}
 
 /// The same shape and the same bytes, so that NaN equals itself and -0 differs from 0.
 inline bool equal_bytes(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() &&
-         std::memcmp(a.data(), b.data(), static_cast<size_t>(a.size()) * sizeof(float)) == 0;
+  return a.shape() == b.shape() && std::memcmp(a.to(Device::cpu).data(), b.to(Device::cpu).data(),
+                                               static_cast<size_t>(a.size()) * sizeof(float)) == 0;
 }
 
 /// Runs `body` with one, two and three threads, and expects tensors of equal bytes.
@@ -91,10 +136,6 @@ void require_equal_for_any_threads(const Body& body) {
     }
   }
   set_thread_count(threads);
-}
-
-inline std::vector<double> to_double(const Tensor& tensor) {
-  return {tensor.values().begin(), tensor.values().end()};
 }
 
 }  // namespace ember

@@ -91,7 +91,7 @@ void check_block(const std::string& name, InvertedResidualOptions options) {
           }
         }
       }
-      CHECK(relative_l2(parameter.gradient.values(), expected) < 1e-4);
+      CHECK(relative_l2(parameter.gradient, expected) < 1e-4);
     } else if (parameter.learned) {
       check_golden(golden, name + "/gradient/" + path, parameter.gradient);
     } else if (training) {
