@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kPixels)
     warp_batch_kernel(const uint8_t* photos, const int32_t* photo_of, const PixelMap* maps,
                       Scaling scaling, int height, int width, unsigned blocks_per_image,
                       float* images) {
-  __shared__ __align__(16) float tile[kPixels * kChannels];
+  alignas(16) __shared__ float tile[kPixels * kChannels];
   const int pixels = height * width;
   const int64_t image = blockIdx.x / blocks_per_image;
   const int first = static_cast<int>(blockIdx.x % blocks_per_image) * kPixels;

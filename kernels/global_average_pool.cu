@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(kChannelThreads)
     global_average_pool_forward_kernel(const float* x, Pending pending, int64_t images,
                                        int64_t pixels, int64_t channels, float* y) {
   constexpr int64_t kStretch = 64;
-  __shared__ __align__(16) float sums[kChannelThreads * kLanes<V>];
+  alignas(16) __shared__ float sums[kChannelThreads * kLanes<V>];
   const int64_t channel = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kLanes<V>;
   const bool has_channel = channel < channels;
   const ChannelPending<V> transform(pending, has_channel ? channel : 0);

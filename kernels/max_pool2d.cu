@@ -30,8 +30,8 @@ struct PoolShape {
 };
 
 __device__ __forceinline__ void take_better(float& best, uint8_t& best_at, float value, int at) {
-  // A NaN is the maximum, the first one if there are several.
-  if (!isnan(best) && !(best >= value)) {
+  // A NaN, which equals nothing, is the maximum; the first one if there are several.
+  if (best == best && !(best >= value)) {
     best = value;
     best_at = static_cast<uint8_t>(at);
   }
