@@ -39,6 +39,15 @@ __device__ inline void add(MomentSums& sums, float x) {
   sums.squares = fmaf(difference, difference, sums.squares);
 }
 
+/// Takes in one more element of each lane's channel.
+__device__ inline void add_lanes(MomentSums* sums, float x) { add(sums[0], x); }
+__device__ inline void add_lanes(MomentSums* sums, float4 x) {
+  add(sums[0], x.x);
+  add(sums[1], x.y);
+  add(sums[2], x.z);
+  add(sums[3], x.w);
+}
+
 __device__ inline void merge(MomentSums& to, const MomentSums& from) {
   if (to.count == 0) to.shift = from.shift;
   const float difference = from.shift - to.shift;

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "kernels/cuda/moments.cuh"
+#include "kernels/cuda/pending.cuh"
+#include "kernels/depthwise_rows.h"
+#include "tensor/cuda/launch.h"
+
+/// How the depthwise convolutions' blocks share out an image and read its rows.
+namespace ember::cuda {
+
+using Convolution = cpu::DepthwiseShape;
+
+inline constexpr unsigned kDepthwiseThreads = 256;
+
+/// Tiles of a plane (images, height, width) of pixels, for all groups of channels. A block has
+/// (vectors, columns) threads: neighbouring threads have neighbouring channels, then neighbouring
+/// columns; each goes down the rows of its band.
+struct DepthwiseTiles {
+  unsigned vectors;  ///< V's of channels in a group
+  unsigned columns;
+  unsigned rows;
+  unsigned bands;         ///< in an image
+  unsigned column_tiles;  ///< in a row
+  unsigned tiles;
+  unsigned groups;  ///< of channels
+
+  /// A band halves until there are threads enough for the largest
+  /// GPU, but keeps 8 rows: the rows that two bands both read weigh little.
+  DepthwiseTiles(int64_t images, int64_t height, int64_t width, int64_t channels, int lanes,
+                 unsigned most_columns = 32) {
+    constexpr int64_t kThreadsWanted = 1 << 16;
+    columns = static_cast<unsigned>(
+        std::clamp<uint64_t>(std::bit_ceil(static_cast<uint64_t>(width)), 2, most_columns));
+    vectors = std::clamp(128 / columns, 8u, 32u);
+    groups = blocks_for(channels, int64_t{lanes} * vectors);
+    column_tiles = blocks_for(width, columns);
+    int64_t band = height;
+    const auto threads = [&] {
+      return (height + band - 1) / band * images * column_tiles * groups * columns * vectors;
+    };
+    while (threads() < kThreadsWanted && band > 8) band = (band + 1) / 2;
+    rows = static_cast<unsigned>(band);
+    bands = blocks_for(height, band);
+    tiles = blocks_for(images * bands * column_tiles, 1);
+  }
+
+  LaunchConfig launch_config() const {
+    return {dim3(tiles, groups), dim3(vectors, columns), current_stream()};
+  }
+};
+
+/// A block's tile, and its thread's column and channels.
+struct DepthwiseTile {
+  int image;
+  int row;           ///< the first
+  int rows;          ///< up to the plane's height
+  int first_column;  ///< the block's
+  int column;        ///< the thread's
+  int channel;       ///< the first of the thread's
+  bool active;       ///< whether the thread has channels
+
+  template <class V>
+  static __device__ DepthwiseTile of_block(const DepthwiseTiles& tiles, int height, int channels) {
+    DepthwiseTile tile;
+    const unsigned band = blockIdx.x / tiles.column_tiles;
+    tile.image = static_cast<int>(band / tiles.bands);
+    tile.row = static_cast<int>(band % tiles.bands * tiles.rows);
+    tile.rows = min(static_cast<int>(tiles.rows), height - tile.row);
+    tile.first_column = static_cast<int>(blockIdx.x % tiles.column_tiles * tiles.columns);
+    tile.column = tile.first_column + static_cast<int>(threadIdx.y);
+    tile.channel = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x) * kLanes<V>;
+    tile.active = tile.channel < channels;
+    if (!tile.active) tile.channel = 0;
+    return tile;
+  }
+};
+
+/// The channel of cell i where a block's cells are (lanes, vectors), -1 if there is none.
+template <class V>
+__device__ int64_t channel_of_cell(unsigned i, int channels) {
+  const unsigned vector = blockIdx.y * blockDim.x + i % blockDim.x;
+  const int64_t channel = int64_t{vector} * kLanes<V> + i / blockDim.x;
+  return channel < channels ? channel : -1;
+}
+
+/// Whether the kernels for 3x3 windows serve this convolution.
+inline bool has_fast_kernel(const Convolution& s) {
+  return s.kernel_h == 3 && s.kernel_w == 3 && s.window.stride_h == s.window.stride_w &&
+         s.window.stride_h <= 2;
+}
+
+/// What a convolution reads. A reader splits reading in two, so that a kernel can ask for a value
+/// long before it needs it.
+struct Activation {
+  const float* raw;
+  Pending pending;
+};
+struct IncomingGradient {
+  const float* dz;
+  PendingGradient pending;
+};
+
+inline bool fits_float4(const Activation& x) {
+  return fits_float4(0, {x.raw}) && fits_float4(x.pending);
+}
+inline bool fits_float4(const IncomingGradient& dy) {
+  return fits_float4(0, {dy.dz}) && fits_float4(dy.pending);
+}
+
+template <class V, class Source>
+class Reader;
+
+template <class V>
+class Reader<V, Activation> {
+ public:
+  struct Loaded {
+    V raw;
+  };
+  __device__ Reader(const Activation& source, int64_t channel)
+      : raw_(source.raw), pending_(source.pending, channel) {}
+  __device__ Loaded load(int64_t offset) const { return {cuda::load<V>(raw_ + offset)}; }
+  __device__ V value(const Loaded& loaded) const { return pending_(loaded.raw); }
+
+ private:
+  const float* raw_;
+  ChannelPending<V> pending_;
+};
+
+template <class V>
+class Reader<V, IncomingGradient> {
+ public:
+  struct Loaded {
+    V dz;
+    V raw;
+  };
+  __device__ Reader(const IncomingGradient& source, int64_t channel)
+      : dz_(source.dz), pending_(source.pending, channel) {}
+  __device__ Loaded load(int64_t offset) const {
+    return {cuda::load<V>(dz_ + offset), pending_.raw(offset)};
+  }
+  __device__ V value(const Loaded& loaded) const { return pending_(loaded.dz, loaded.raw); }
+
+ private:
+  const float* dz_;
+  ChannelPendingGradient<V> pending_;
+};
+
+/// Brings the rows of a block's tile through shared memory, one after the other: every value is
+/// read from device memory once and transformed once, and then stands there for all the columns
+/// whose window it lies in. While a row is worked on, the next one is on its way.
+/// A tile of n columns reads at most kReach * n.
+template <class V, class Source, int kReach>
+class RowStage {
+ public:
+  /// V's of shared memory for blocks of at most `threads` threads: two rows, whose halo is two
+  /// columns of at most 32.
+  static constexpr unsigned shared_vectors(unsigned threads) {
+    return 2 * ((kReach - 1) * threads + 64);
+  }
+
+  /// Reads `read_columns` columns of image `image` (of a (images, height, width, channels) tensor),
+  /// from column `first_column` on, which may lie outside it: zeros stand there.
+  __device__ RowStage(const Source& source, int height, int width, int channels,
+                      const DepthwiseTile& tile, int first_column, int read_columns, V* shared)
+      : reader_(source, tile.channel),
+        shared_(shared),
+        row_vectors_(read_columns * static_cast<int>(blockDim.x)),
+        height_(height),
+        row_elements_(width * channels),
+        image_(int64_t{tile.image} * height * row_elements_) {
+    for (int i = 0; i < kReach; ++i) {
+      const int read = static_cast<int>(threadIdx.y + i * blockDim.y);
+      const int column = first_column + read;
+      const bool inside = tile.active && read < read_columns && 0 <= column && column < width;
+      offset_[i] = inside ? column * channels + tile.channel : -1;
+      loaded_[i] = {};
+    }
+  }
+
+  /// Asks for row `row`, which may lie outside the image.
+  __device__ void fetch(int row) {
+    fetched_inside_ = 0 <= row && row < height_;
+    if (!fetched_inside_) return;
+    const int64_t start = image_ + int64_t{row} * row_elements_;
+#pragma unroll
+    for (int i = 0; i < kReach; ++i) {
+      if (offset_[i] >= 0) loaded_[i] = reader_.load(start + offset_[i]);
+    }
+  }
+
+  /// Puts the row that was asked for in shared memory, as (columns, vectors), and asks for row
+  /// `next`. Null if the row lies outside the image. Every thread of the block calls it.
+  __device__ const V* advance(int next) {
+    const bool inside = fetched_inside_;
+    V* row = shared_ + second_ * row_vectors_;
+    second_ = 1 - second_;
+    if (inside) {
+#pragma unroll
+      for (int i = 0; i < kReach; ++i) {
+        const int place =
+            static_cast<int>((threadIdx.y + i * blockDim.y) * blockDim.x + threadIdx.x);
+        if (place >= row_vectors_) continue;
+        row[place] = offset_[i] >= 0 ? reader_.value(loaded_[i]) : broadcast<V>(0.0f);
+      }
+    }
+    fetch(next);
+    // The other row may be overwritten only behind the next barrier, when all have read it.
+    __syncthreads();
+    return inside ? row : nullptr;
+  }
+
+ private:
+  Reader<V, Source> reader_;
+  V* shared_;
+  int row_vectors_;
+  int height_;
+  int row_elements_;
+  int64_t image_;
+  int offset_[kReach];  ///< in a row; negative where there is nothing to read
+  typename Reader<V, Source>::Loaded loaded_[kReach];
+  bool fetched_inside_ = false;
+  int second_ = 0;
+};
+
+}  // namespace ember::cuda

@@ -1,0 +1,329 @@
+// The ladder of a depthwise convolution, from kernels/naive/depthwise_conv2d.cu to this file. It
+// multiplies 9 times an output and so is bound by memory: every rung saves bytes or waiting.
+//   1. a thread an output: each input is read 9 times
+//   2. four channels a thread: 16-byte accesses
+//   3. a block goes down the rows of an image, each of which passes through shared memory once;
+//   what
+//      is pending on the input is applied on the way
+//   4. a thread keeps the partial sums of the 3 (stride 2: 2) output rows that the present input
+//   row
+//      belongs to in registers, so an input row is looked at once and forgotten
+//   5. the next row is on its way while one is worked on, which takes one barrier a row
+//   6. the moments of the output are gathered in registers as it is written
+// The gradient of the input at stride 1 is the same convolution with the kernel turned round; at
+// stride 2 a thread makes 2x2 pixels from 2x2 values of dy. Kernels other than 3x3 and other
+// strides stop at rung 2. depthwise_conv2d_wgrad.cu has the gradient of the weights.
+#include "kernels/depthwise_conv2d.h"
+
+#include "kernels/cuda/depthwise.cuh"
+
+namespace ember::cuda {
+namespace {
+
+constexpr int kSize = 3;  ///< of the kernels that have a fast version
+
+/// The planes of a convolution that slides: forward, or backward at stride 1.
+struct Slide {
+  int in_height, in_width;
+  int out_height, out_width;
+  int channels;
+  int top, left;
+  bool turned;  ///< the kernel is turned by 180 degrees
+};
+
+/// A thread's column of y: writes it and gathers its moments.
+template <class V>
+class OutputColumn {
+ public:
+  __device__ OutputColumn(float* y, int height, int width, int channels, const DepthwiseTile& tile,
+                          bool wants_moments)
+      : y_(y + ((int64_t{tile.image} * height + tile.row) * width + tile.column) * channels +
+           tile.channel),
+        stride_(width * channels),
+        active_(tile.active && tile.column < width),
+        wants_moments_(wants_moments) {}
+
+  /// The next row down.
+  __device__ void push(V value) {
+    if (active_) {
+      store(y_, value);
+      if (wants_moments_) add_lanes(sums_, value);
+    }
+    y_ += stride_;
+  }
+
+  /// Merges the moments of all columns and tiles; `cells` is shared memory for kLanes<V> cells a
+  /// thread.
+  __device__ void finish(MomentSums* cells, const DepthwiseTiles& tiles, int channels,
+                         const MomentsOutput& moments) const {
+    if (!wants_moments_) return;
+    __syncthreads();
+    const unsigned count = kLanes<V> * blockDim.x;
+#pragma unroll
+    for (int lane = 0; lane < kLanes<V>; ++lane) {
+      cells[threadIdx.y * count + lane * blockDim.x + threadIdx.x] = sums_[lane];
+    }
+    merge_rows(cells, blockDim.y, count);
+    finish_moments(cells, count, moments, blockIdx.y, blockIdx.x, tiles.tiles,
+                   [channels](unsigned i) { return channel_of_cell<V>(i, channels); });
+  }
+
+ private:
+  float* y_;
+  int stride_;
+  bool active_;
+  bool wants_moments_;
+  MomentSums sums_[kLanes<V>];
+};
+
+/// y = conv(x, weight) for 3x3 kernels. Input row `i` of a band, counted from the first row under
+/// its first window, is row kh = i - stride * o of the window of output row o: `open[a]` sums up
+/// the output row that began a strides ago.
+template <class V, class Source, int kStride>
+__global__ void __launch_bounds__(kDepthwiseThreads, 2)
+    depthwise_slide_kernel(Source x, const float* weight, Slide s, DepthwiseTiles tiles, float* y,
+                           MomentsOutput moments) {
+  constexpr int kReach = kStride + 1;
+  constexpr int kOpen = (kSize + kStride - 1) / kStride;
+  using Stage = RowStage<V, Source, kReach>;
+  constexpr unsigned kRows = Stage::shared_vectors(kDepthwiseThreads) * sizeof(V);
+  constexpr unsigned kCells = kDepthwiseThreads * kLanes<V> * sizeof(MomentSums);
+  __shared__ __align__(16) unsigned char shared[kRows > kCells ? kRows : kCells];
+
+  const auto tile = DepthwiseTile::of_block<V>(tiles, s.out_height, s.channels);
+  Stage stage(x, s.in_height, s.in_width, s.channels, tile, tile.first_column * kStride - s.left,
+              (static_cast<int>(blockDim.y) - 1) * kStride + kSize, reinterpret_cast<V*>(shared));
+  OutputColumn<V> output(y, s.out_height, s.out_width, s.channels, tile, moments.mean != nullptr);
+
+  V weights[kSize * kSize];
+#pragma unroll
+  for (int tap = 0; tap < kSize * kSize; ++tap) {
+    const int from = s.turned ? kSize * kSize - 1 - tap : tap;
+    weights[tap] = load_constant<V>(weight + int64_t{from} * s.channels + tile.channel);
+  }
+  V open[kOpen];
+  for (V& sum : open) sum = broadcast<V>(0.0f);
+
+  const int first = tile.row * kStride - s.top;
+  const int last = first + (tile.rows - 1) * kStride + kSize - 1;
+  stage.fetch(first);
+  for (int step = 0; step < tile.rows + kOpen - 1; ++step) {
+#pragma unroll
+    for (int phase = 0; phase < kStride; ++phase) {
+      const int row = first + step * kStride + phase;
+      if (row > last) break;
+      const V* values = stage.advance(row < last ? row + 1 : -1);
+      if (values == nullptr) continue;
+      values += threadIdx.y * kStride * blockDim.x + threadIdx.x;
+#pragma unroll
+      for (int kw = 0; kw < kSize; ++kw) {
+        const V value = values[kw * blockDim.x];
+#pragma unroll
+        for (int a = 0; a < kOpen; ++a) {
+          const int kh = phase + a * kStride;
+          if (kh < kSize) open[a] = multiply_add(value, weights[kh * kSize + kw], open[a]);
+        }
+      }
+    }
+    if (step >= kOpen - 1) output.push(open[kOpen - 1]);
+#pragma unroll
+    for (int a = kOpen - 1; a > 0; --a) open[a] = open[a - 1];
+    open[0] = broadcast<V>(0.0f);
+  }
+  output.finish(reinterpret_cast<MomentSums*>(shared), tiles, s.channels, moments);
+}
+
+/// dx at stride 2 for 3x3 kernels. Cell (u, v) is pixels (2u - top, 2v - left) and its neighbours
+/// below and to the right, and gets its gradient from dy[u - 1 .. u, v - 1 .. v]: an even row meets
+/// kernel rows 0 and 2, an odd one row 1; columns likewise. The tiles cover cells, from
+/// (first_u, first_v) on.
+template <class V>
+__global__ void __launch_bounds__(kDepthwiseThreads, 2)
+    depthwise_spread_kernel(IncomingGradient dy, const float* weight, Slide s, int first_u,
+                            int first_v, int cell_rows, DepthwiseTiles tiles, float* dx) {
+  constexpr int kReach = 2;
+  using Stage = RowStage<V, IncomingGradient, kReach>;
+  __shared__ __align__(
+      16) unsigned char shared[Stage::shared_vectors(kDepthwiseThreads) * sizeof(V)];
+
+  const auto tile = DepthwiseTile::of_block<V>(tiles, cell_rows, s.channels);
+  Stage stage(dy, s.in_height, s.in_width, s.channels, tile, first_v + tile.first_column - 1,
+              static_cast<int>(blockDim.y) + 1, reinterpret_cast<V*>(shared));
+  V weights[kSize * kSize];
+#pragma unroll
+  for (int tap = 0; tap < kSize * kSize; ++tap) {
+    weights[tap] = load_constant<V>(weight + int64_t{tap} * s.channels + tile.channel);
+  }
+  const int column = 2 * (first_v + tile.column) - s.left;
+  const int64_t image = int64_t{tile.image} * s.out_height * s.out_width * s.channels;
+  const auto write = [&](int row, int side, V value) {
+    const int w = column + side;
+    if (!tile.active || row < 0 || row >= s.out_height || w < 0 || w >= s.out_width) return;
+    store(dx + image + (int64_t{row} * s.out_width + w) * s.channels + tile.channel, value);
+  };
+
+  V above_left = broadcast<V>(0.0f);
+  V above = broadcast<V>(0.0f);
+  const int first = first_u + tile.row - 1;  // the row of dy above the first cells
+  stage.fetch(first);
+  for (int i = 0; i <= tile.rows; ++i) {
+    const V* values = stage.advance(i < tile.rows ? first + i + 1 : -1);
+    V left = broadcast<V>(0.0f);
+    V here = broadcast<V>(0.0f);
+    if (values != nullptr) {
+      left = values[threadIdx.y * blockDim.x + threadIdx.x];
+      here = values[(threadIdx.y + 1) * blockDim.x + threadIdx.x];
+    }
+    if (i > 0) {
+      const V none = broadcast<V>(0.0f);
+      const int row = 2 * (first + i) - s.top;
+      V even_row = multiply_add(above_left, weights[8], none);
+      even_row = multiply_add(above, weights[6], even_row);
+      even_row = multiply_add(left, weights[2], even_row);
+      write(row, 0, multiply_add(here, weights[0], even_row));
+      write(row, 1, multiply_add(here, weights[1], multiply_add(above, weights[7], none)));
+      write(row + 1, 0, multiply_add(here, weights[3], multiply_add(left, weights[5], none)));
+      write(row + 1, 1, multiply_add(here, weights[4], none));
+    }
+    above_left = left;
+    above = here;
+  }
+}
+
+/// y = conv(x, weight) for any kernel, stride and padding.
+template <class V>
+__global__ void __launch_bounds__(kDepthwiseThreads, 2)
+    depthwise_gather_kernel(Activation x, const float* weight, Convolution s, DepthwiseTiles tiles,
+                            float* y, MomentsOutput moments) {
+  __shared__ __align__(16) unsigned char shared[kDepthwiseThreads * kLanes<V> * sizeof(MomentSums)];
+  const auto channels = static_cast<int>(s.channels);
+  const auto tile = DepthwiseTile::of_block<V>(tiles, static_cast<int>(s.out_height), channels);
+  const Reader<V, Activation> reader(x, tile.channel);
+  OutputColumn<V> output(y, static_cast<int>(s.out_height), static_cast<int>(s.out_width), channels,
+                         tile, moments.mean != nullptr);
+  for (int row = tile.row; row < tile.row + tile.rows; ++row) {
+    V sum = broadcast<V>(0.0f);
+    for (int64_t kh = 0; kh < s.kernel_h; ++kh) {
+      const int64_t h = row * s.window.stride_h + kh - s.window.padding.top;
+      for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
+        const int64_t w = tile.column * s.window.stride_w + kw - s.window.padding.left;
+        if (!tile.active || h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
+        const int64_t pixel = (tile.image * s.height + h) * s.width + w;
+        const V value = reader.value(reader.load(pixel * s.channels + tile.channel));
+        const float* tap = weight + (kh * s.kernel_w + kw) * s.channels + tile.channel;
+        sum = multiply_add(value, load_constant<V>(tap), sum);
+      }
+    }
+    output.push(sum);
+  }
+  output.finish(reinterpret_cast<MomentSums*>(shared), tiles, channels, moments);
+}
+
+/// dx for any kernel, stride and padding: gathers dy[(h + top - kh) / stride_h, (w + left - kw) /
+/// stride_w] where both divide.
+template <class V>
+__global__ void __launch_bounds__(kDepthwiseThreads, 2)
+    depthwise_gather_gradient_kernel(IncomingGradient dy, const float* weight, Convolution s,
+                                     DepthwiseTiles tiles, float* dx) {
+  const auto channels = static_cast<int>(s.channels);
+  const auto tile = DepthwiseTile::of_block<V>(tiles, static_cast<int>(s.height), channels);
+  if (!tile.active || tile.column >= s.width) return;
+  const Reader<V, IncomingGradient> reader(dy, tile.channel);
+  for (int row = tile.row; row < tile.row + tile.rows; ++row) {
+    V sum = broadcast<V>(0.0f);
+    for (int64_t kh = s.kernel_h - 1; kh >= 0; --kh) {
+      const int64_t reach_h = row + s.window.padding.top - kh;
+      const int64_t oh = reach_h / s.window.stride_h;
+      if (reach_h < 0 || reach_h % s.window.stride_h != 0 || oh >= s.out_height) continue;
+      for (int64_t kw = s.kernel_w - 1; kw >= 0; --kw) {
+        const int64_t reach_w = tile.column + s.window.padding.left - kw;
+        const int64_t ow = reach_w / s.window.stride_w;
+        if (reach_w < 0 || reach_w % s.window.stride_w != 0 || ow >= s.out_width) continue;
+        const int64_t pixel = (tile.image * s.out_height + oh) * s.out_width + ow;
+        const V value = reader.value(reader.load(pixel * s.channels + tile.channel));
+        const float* tap = weight + (kh * s.kernel_w + kw) * s.channels + tile.channel;
+        sum = multiply_add(value, load_constant<V>(tap), sum);
+      }
+    }
+    const int64_t pixel = (tile.image * s.height + row) * s.width + tile.column;
+    store(dx + pixel * s.channels + tile.channel, sum);
+  }
+}
+
+Slide slide_of(const Convolution& s) {
+  return {static_cast<int>(s.height),     static_cast<int>(s.width),
+          static_cast<int>(s.out_height), static_cast<int>(s.out_width),
+          static_cast<int>(s.channels),   s.window.padding.top,
+          s.window.padding.left,          false};
+}
+
+/// From dy back to the image at stride 1.
+Slide turned_slide_of(const Convolution& s) {
+  return {static_cast<int>(s.out_height),    static_cast<int>(s.out_width),
+          static_cast<int>(s.height),        static_cast<int>(s.width),
+          static_cast<int>(s.channels),      kSize - 1 - s.window.padding.top,
+          kSize - 1 - s.window.padding.left, true};
+}
+
+template <class V>
+void forward(const Activation& x, const Tensor& weight, const Convolution& s, Tensor& y,
+             Moments* moments) {
+  const DepthwiseTiles tiles(s.images, s.out_height, s.out_width, s.channels, kLanes<V>);
+  const MomentsOutput output(moments, tiles.groups, tiles.tiles,
+                             int64_t{tiles.vectors} * kLanes<V>);
+  if (has_fast_kernel(s)) {
+    launch(s.window.stride_h == 1 ? depthwise_slide_kernel<V, Activation, 1>
+                                  : depthwise_slide_kernel<V, Activation, 2>,
+           tiles.launch_config(), x, weight.data(), slide_of(s), tiles, y.data(), output);
+  } else {
+    launch(depthwise_gather_kernel<V>, tiles.launch_config(), x, weight.data(), s, tiles, y.data(),
+           output);
+  }
+}
+
+template <class V>
+void dgrad(const IncomingGradient& dy, const Tensor& weight, const Convolution& s, Tensor& dx) {
+  if (has_fast_kernel(s) && s.window.stride_h == 2) {
+    // Cells of which a pixel lies in the image.
+    const int64_t top = s.window.padding.top;
+    const int64_t left = s.window.padding.left;
+    const int64_t cell_rows = (s.height - 1 + top) / 2 - top / 2 + 1;
+    const int64_t cell_columns = (s.width - 1 + left) / 2 - left / 2 + 1;
+    const DepthwiseTiles tiles(s.images, cell_rows, cell_columns, s.channels, kLanes<V>);
+    Slide slide = slide_of(s);
+    std::swap(slide.in_height, slide.out_height);
+    std::swap(slide.in_width, slide.out_width);
+    launch(depthwise_spread_kernel<V>, tiles.launch_config(), dy, weight.data(), slide, top / 2,
+           left / 2, cell_rows, tiles, dx.data());
+    return;
+  }
+  const DepthwiseTiles tiles(s.images, s.height, s.width, s.channels, kLanes<V>);
+  if (has_fast_kernel(s)) {
+    launch(depthwise_slide_kernel<V, IncomingGradient, 1>, tiles.launch_config(), dy, weight.data(),
+           turned_slide_of(s), tiles, dx.data(), MomentsOutput());
+  } else {
+    launch(depthwise_gather_gradient_kernel<V>, tiles.launch_config(), dy, weight.data(), s, tiles,
+           dx.data());
+  }
+}
+
+}  // namespace
+
+void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                              const Window& window, Tensor& y, Moments* moments) {
+  const Convolution shape(x.shape(), weight.shape(), y.shape(), window);
+  const Activation source{x.data(), pending};
+  const bool vector = fits_float4(shape.channels, {weight.data(), y.data()}) && fits_float4(source);
+  (vector ? forward<float4> : forward<float>)(source, weight, shape, y, moments);
+}
+
+void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                            const Window& window, Tensor& dx) {
+  const Convolution shape(dx.shape(), weight.shape(), dz.shape(), window);
+  const IncomingGradient source{dz.data(), pending};
+  const bool vector =
+      fits_float4(shape.channels, {weight.data(), dx.data()}) && fits_float4(source);
+  (vector ? dgrad<float4> : dgrad<float>)(source, weight, shape, dx);
+}
+
+}  // namespace ember::cuda
