@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+/// The emulated card's memory, and what the checker keeps beside each of its words.
+///
+/// Global memory is one reserved range of addresses, shared memory the program's own static data
+/// (where `__shared__` puts it, see device_code.h). Behind each 4-byte word stands a cell that is
+/// found by arithmetic alone. Both ranges are reserved, and touched only where they are used.
+namespace ember::emulator {
+
+/// Who touched a word, and when.
+struct Access {
+  uint32_t block;  ///< serial number; 0 for nobody
+  uint32_t site;   ///< Site
+  uint16_t thread;
+  uint16_t barrier;  ///< the block's barrier epoch, its lowest 16 bits
+  uint16_t warp;     ///< the warp's epoch of __syncwarp, its lowest 16 bits
+  uint8_t bytes;     ///< mask of the word's bytes
+  uint8_t flags;     ///< kAtomic; kManyLanes, kManyWarps: of readers in this barrier epoch
+};
+inline constexpr uint8_t kAtomic = 1;
+inline constexpr uint8_t kManyLanes = 2;
+inline constexpr uint8_t kManyWarps = 4;
+
+struct Cell {
+  Access write;
+  Access read;
+};
+
+/// Global memory: which bytes of a word are allocated, and which have ever been written.
+struct WordState {
+  uint8_t allocated : 4;
+  uint8_t written : 4;
+};
+
+inline constexpr size_t kWord = 4;
+inline constexpr size_t kGlobalBytes = size_t{64} << 30;  ///< of address space
+
+struct MemoryRange {
+  const std::byte* begin = nullptr;
+  size_t bytes = 0;
+  Cell* cells = nullptr;
+
+  bool contains(const void* address) const {
+    return static_cast<size_t>(static_cast<const std::byte*>(address) - begin) < bytes;
+  }
+  size_t word(const void* address) const {
+    return static_cast<size_t>(static_cast<const std::byte*>(address) - begin) / kWord;
+  }
+};
+extern MemoryRange global_memory;
+extern MemoryRange static_memory;  ///< the program's zero-initialised data
+extern WordState* global_words;
+
+/// Reserves both ranges, once.
+void reserve_memory();
+
+/// Null when the address space is used up. Freed addresses are never handed out again, so that a
+/// use after free is seen.
+void* allocate_global(size_t bytes);
+/// False when this is no allocation.
+bool free_global(void* pointer);
+size_t allocated_bytes();
+
+/// The host has written these bytes.
+void mark_written(const void* address, size_t bytes);
+/// Whether the bytes lie within one allocation (or not in global memory at all).
+bool may_copy(const void* address, size_t bytes);
+
+/// Whether this is constant data of the program, which kernels may read.
+bool is_constant(const void* address);
+
+/// "12 bytes behind an allocation of 400 bytes", for a report.
+std::string describe_global(const void* address);
+
+/// A shared array: a static local variable of a kernel, or the dynamic shared memory.
+struct SharedArray {
+  std::string name;
+  const std::byte* begin;
+  size_t bytes;
+};
+/// The array that `address` lies in or behind; null when it is other static data.
+const SharedArray* shared_array(const void* address);
+
+}  // namespace ember::emulator

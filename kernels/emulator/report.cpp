@@ -1,0 +1,121 @@
+#include "kernels/emulator/report.h"
+
+#include <fmt/format.h>
+
+#include "kernels/emulator/symbols.h"
+
+namespace ember::emulator {
+namespace {
+
+std::string name_of(const uint3& index) {
+  return fmt::format("({}, {}, {})", index.x, index.y, index.z);
+}
+
+/// "thread (3, 0, 0)", by its number in a block of this launch's shape.
+std::string thread_name(unsigned number) {
+  const dim3& size = machine.call->block;
+  return "thread " + name_of({number % size.x, number / size.x % size.y, number / size.x / size.y});
+}
+
+std::string block_name(uint32_t number) {
+  const dim3& size = machine.call->grid;
+  return "block " + name_of({number % size.x, number / size.x % size.y, number / size.x / size.y});
+}
+
+/// What every report ends with.
+std::string in_kernel() {
+  return fmt::format(" in {}, {}", kernel_name(machine.call->kernel), block_name(machine.block));
+}
+
+const char* name_of(const Thread& thread) {
+  if (thread.state == State::at_barrier) return "__syncthreads";
+  constexpr const char* kNames[] = {"a shuffle", "a vote", "__syncwarp"};
+  return kNames[static_cast<int>(thread.waiting.operation)];
+}
+
+}  // namespace
+
+bool same_line(Site a, Site b) { return source_line(a) == source_line(b); }
+
+std::string describe_divergent_barrier(const Thread& first, const Thread& second) {
+  return fmt::format("divergent barrier: {} is at the __syncthreads of {}, {} at that of {}",
+                     thread_name(first.number), source_line(first.site), thread_name(second.number),
+                     source_line(second.site)) +
+         in_kernel();
+}
+
+std::string describe_missing_lane(const Thread& waiting, unsigned lane) {
+  return fmt::format("missing lane: {} waits in {} ({}) for lane {}, which has returned",
+                     thread_name(waiting.number), name_of(waiting), source_line(waiting.site),
+                     lane) +
+         in_kernel();
+}
+
+std::string describe_lane_outside_mask(const Thread& thread) {
+  return fmt::format(
+             "wrong mask: {} calls {} ({}) with mask {:#010x}, which leaves out its lane {}",
+             thread_name(thread.number), name_of(thread), source_line(thread.site),
+             thread.waiting.mask, thread.lane) +
+         in_kernel();
+}
+
+std::string describe_missing_source(const Thread& thread) {
+  return fmt::format(
+             "undefined shuffle: {} ({}) reads lane {}, which takes no part (mask {:#010x})",
+             thread_name(thread.number), source_line(thread.site), thread.waiting.source,
+             thread.waiting.mask) +
+         in_kernel();
+}
+
+std::string describe_deadlock() {
+  unsigned at_barrier = 0;
+  unsigned at_warp_operation = 0;
+  const Thread* barrier = nullptr;
+  const Thread* warp = nullptr;
+  for (const Thread& thread : machine.threads) {
+    if (thread.state == State::at_barrier) {
+      ++at_barrier;
+      barrier = &thread;
+    } else if (thread.state == State::at_warp_operation) {
+      ++at_warp_operation;
+      warp = &thread;
+    }
+  }
+  std::string text = "deadlock:";
+  if (barrier != nullptr) {
+    text += fmt::format(" {} threads wait at __syncthreads ({})", at_barrier,
+                        source_line(barrier->site));
+  }
+  if (warp != nullptr) {
+    text += fmt::format("{} {} in warp operations, {} in {} ({}) with mask {:#010x}",
+                        barrier == nullptr ? "" : ",", at_warp_operation, thread_name(warp->number),
+                        name_of(*warp), source_line(warp->site), warp->waiting.mask);
+  }
+  return text + in_kernel();
+}
+
+std::string describe_race(const std::string& where, const Access& before, bool before_writes,
+                          const Access& now, bool now_writes) {
+  const auto verb = [](const Access& access, bool writes) {
+    return (access.flags & kAtomic) != 0 ? "atomically changes" : writes ? "writes" : "reads";
+  };
+  const bool same_block = before.block == now.block;
+  std::string other = thread_name(before.thread);
+  if (!same_block) other += " of " + block_name(before.block - machine.first_block);
+  return fmt::format("data race on {}: {} {} it ({}) and {} {} it ({}), with nothing to order them",
+                     where, other, verb(before, before_writes), source_line(before.site),
+                     thread_name(now.thread), verb(now, now_writes), source_line(now.site)) +
+         in_kernel();
+}
+
+std::string describe_access(const char* verb, size_t bytes, Site site, const std::string& fault) {
+  return fmt::format("{}: {} {} {} bytes ({})", fault, thread_name(current->number), verb, bytes,
+                     source_line(site)) +
+         in_kernel();
+}
+
+std::string describe_index(const std::string& fault) {
+  return fmt::format("{}: {}", fault, thread_name(current->number)) + in_kernel();
+}
+
+}  // namespace ember::emulator

@@ -1,0 +1,429 @@
+// Fibers, blocks, barriers and warp operations.
+//
+// Switching costs two jumps: `_setjmp` and `_longjmp` keep the signal mask out of it, which makes
+// them four times cheaper than `swapcontext`. A fiber that has run a thread to its end takes the
+// next one, so a kernel without barriers needs a single fiber.
+#undef _FORTIFY_SOURCE  // its longjmp refuses to jump to another stack
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <new>
+#include <numeric>
+
+#include "kernels/emulator/checker.h"
+#include "kernels/emulator/counters.h"
+#include "kernels/emulator/machine.h"
+#include "kernels/emulator/memory.h"
+#include "kernels/emulator/report.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace ember::emulator {
+
+Machine machine;
+Thread* current = nullptr;
+const std::byte* current_stack = nullptr;
+
+/// A stack of its own, and where it goes on.
+struct Fiber {
+  std::byte* stack;
+  jmp_buf position;
+  bool begun = false;
+};
+
+namespace {
+
+jmp_buf scheduler;
+std::vector<std::unique_ptr<Fiber>> idle_fibers;
+Thread* starting = nullptr;  ///< the thread that the fiber about to run takes
+bool stopped = false;
+
+// What the address sanitizer is told about switching stacks.
+#ifdef __SANITIZE_ADDRESS__
+void leave_for_fiber(void** fake_stack, const Fiber& fiber) {
+  __sanitizer_start_switch_fiber(fake_stack, fiber.stack, kStackBytes);
+}
+const void* scheduler_stack = nullptr;
+size_t scheduler_stack_bytes = 0;
+void leave_for_scheduler(void** fake_stack) {
+  __sanitizer_start_switch_fiber(fake_stack, scheduler_stack, scheduler_stack_bytes);
+}
+void arrive_on_fiber(void* fake_stack) {
+  __sanitizer_finish_switch_fiber(fake_stack, &scheduler_stack, &scheduler_stack_bytes);
+}
+void arrive_in_scheduler(void* fake_stack) {
+  __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+}
+#else
+void leave_for_fiber(void**, const Fiber&) {}
+void leave_for_scheduler(void**) {}
+void arrive_on_fiber(void*) {}
+void arrive_in_scheduler(void*) {}
+#endif
+
+/// xorshift64*: cheap enough to shuffle a block's threads at each barrier.
+class Shuffler {
+ public:
+  explicit Shuffler(uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15u + 0x2545F4914F6CDD1Du) {}
+  template <typename T>
+  void shuffle(std::vector<T>& items) {
+    for (size_t i = items.size(); i > 1; --i) {
+      state_ ^= state_ >> 12;
+      state_ ^= state_ << 25;
+      state_ ^= state_ >> 27;
+      const uint64_t draw = (state_ * 0x2545F4914F6CDD1Du) >> 32;
+      std::swap(items[i - 1], items[draw * i >> 32]);
+    }
+  }
+
+ private:
+  uint64_t state_;
+};
+
+std::vector<void*> argument_pointers;
+
+void run_thread() {
+  current = starting;
+  machine.call->invoke(machine.call->kernel, argument_pointers.data());
+}
+
+void switch_to_scheduler(Fiber& fiber) {
+  void* fake_stack = nullptr;
+  if (_setjmp(fiber.position) == 0) {
+    leave_for_scheduler(&fake_stack);
+    _longjmp(scheduler, 1);
+  }
+  arrive_on_fiber(fake_stack);
+}
+
+void thread_returned();
+
+/// The body of every fiber: one thread after another.
+void fiber_main() {
+  arrive_on_fiber(nullptr);
+  for (;;) {
+    run_thread();
+    Fiber* fiber = current->fiber;
+    thread_returned();
+    switch_to_scheduler(*fiber);
+  }
+}
+
+std::unique_ptr<Fiber> take_fiber() {
+  if (!idle_fibers.empty()) {
+    auto fiber = std::move(idle_fibers.back());
+    idle_fibers.pop_back();
+    return fiber;
+  }
+  void* stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (stack == MAP_FAILED) throw std::bad_alloc();
+  auto fiber = std::make_unique<Fiber>();
+  fiber->stack = static_cast<std::byte*>(stack);
+  return fiber;
+}
+
+/// The fibers of the running block's threads.
+std::vector<std::unique_ptr<Fiber>> busy_fibers;
+
+void release_fiber(Thread& thread) {
+  auto& owner = busy_fibers[thread.number];
+  idle_fibers.push_back(std::move(owner));
+  thread.fiber = nullptr;
+}
+
+/// Lets a thread run until it waits or returns.
+void resume(Thread& thread) {
+  void* fake_stack = nullptr;
+  if (thread.fiber == nullptr) {
+    busy_fibers[thread.number] = take_fiber();
+    thread.fiber = busy_fibers[thread.number].get();
+    starting = &thread;
+  }
+  current = &thread;
+  Fiber& fiber = *thread.fiber;
+  current_stack = fiber.stack;
+  if (_setjmp(scheduler) == 0) {
+    leave_for_fiber(&fake_stack, fiber);
+    if (fiber.begun) _longjmp(fiber.position, 1);
+    fiber.begun = true;
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = fiber.stack;
+    context.uc_stack.ss_size = kStackBytes;
+    context.uc_link = nullptr;
+    makecontext(&context, fiber_main, 0);
+    setcontext(&context);
+  }
+  arrive_in_scheduler(fake_stack);
+  current = nullptr;
+}
+
+std::vector<Thread*> ready;  ///< taken from the back
+
+void make_ready(Thread& thread) {
+  thread.state = State::ready;
+  ready.push_back(&thread);
+}
+
+Shuffler* shuffler = nullptr;
+
+void open_barrier() {
+  machine.barrier_result = {machine.predicates, machine.arrived};
+  machine.arrived = 0;
+  machine.predicates = 0;
+  machine.barrier_epoch += 1;
+  note_barrier();
+  for (Thread& thread : machine.threads) {
+    if (thread.state == State::at_barrier) make_ready(thread);
+  }
+  shuffler->shuffle(ready);
+}
+
+/// Lanes that the warp operation of `thread` waits for.
+unsigned wanted_lanes(const Thread& thread) {
+  const Warp& warp = machine.warps[thread.warp];
+  return thread.waiting.mask & warp.present & ~warp.returned;
+}
+
+/// Finishes the warp operation of `thread` if all its lanes have come.
+bool complete_warp_operation(Thread& thread) {
+  Thread* lanes = &machine.threads[thread.warp * kWarpSize];
+  const unsigned wanted = wanted_lanes(thread);
+  unsigned votes = 0;
+  for (unsigned rest = wanted; rest != 0; rest &= rest - 1) {
+    const Thread& other = lanes[std::countr_zero(rest)];
+    if (other.state != State::at_warp_operation || other.waiting.mask != thread.waiting.mask ||
+        other.waiting.operation != thread.waiting.operation)
+      return false;
+    if (other.waiting.value != 0) votes |= 1u << other.lane;
+  }
+  if (thread.waiting.operation == WarpOperation::sync) machine.warps[thread.warp].epoch += 1;
+  for (unsigned rest = wanted; rest != 0; rest &= rest - 1) {
+    Waiting& waiting = lanes[std::countr_zero(rest)].waiting;
+    waiting.result = waiting.operation == WarpOperation::ballot ? votes
+                     : waiting.source < kWarpSize ? lanes[waiting.source].waiting.value
+                                                  : 0;
+  }
+  for (unsigned rest = wanted; rest != 0; rest &= rest - 1) {
+    Thread& other = lanes[std::countr_zero(rest)];
+    if (&other == current) {
+      other.state = State::ready;
+    } else {
+      make_ready(other);
+    }
+  }
+  return true;
+}
+
+void thread_returned() {
+  Thread& thread = *current;
+  thread.state = State::returned;
+  machine.running -= 1;
+  Warp& warp = machine.warps[thread.warp];
+  warp.returned |= 1u << thread.lane;
+  // Whoever waited for this thread alone goes on.
+  if (machine.arrived > 0 && machine.arrived == machine.running) open_barrier();
+  for (unsigned rest = warp.present & ~warp.returned; rest != 0; rest &= rest - 1) {
+    Thread& other =
+        machine.threads[thread.warp * kWarpSize + static_cast<unsigned>(std::countr_zero(rest))];
+    if (other.state == State::at_warp_operation && (other.waiting.mask >> thread.lane & 1) != 0) {
+      stop(describe_missing_lane(other, thread.lane));
+    }
+  }
+}
+
+uint3 unflatten(uint32_t number, const dim3& size) {
+  return {number % size.x, number / size.x % size.y, number / size.x / size.y};
+}
+
+void begin_block(const KernelCall& call, uint32_t number) {
+  const unsigned count = call.block.x * call.block.y * call.block.z;
+  machine.block = number;
+  machine.block_index = unflatten(number, call.grid);
+  machine.barrier_epoch = 0;
+  machine.arrived = 0;
+  machine.predicates = 0;
+  machine.running = count;
+  machine.acquired = nullptr;
+  machine.threads.resize(count);
+  machine.warps.assign((count + kWarpSize - 1) / kWarpSize, {});
+  busy_fibers.resize(count);
+  ready.clear();
+  for (unsigned i = 0; i < count; ++i) {
+    Thread& thread = machine.threads[i];
+    thread.index = unflatten(i, call.block);
+    thread.number = i;
+    thread.warp = i / kWarpSize;
+    thread.lane = i % kWarpSize;
+    thread.fiber = nullptr;
+    thread.fence_epoch = -1;
+    machine.warps[thread.warp].present |= 1u << thread.lane;
+    make_ready(thread);
+  }
+  shuffler->shuffle(ready);
+}
+
+/// Runs one block; false when it was stopped.
+bool run_block() {
+  while (!ready.empty()) {
+    Thread& thread = *ready.back();
+    ready.pop_back();
+    resume(thread);
+    if (stopped) return false;
+    if (thread.state == State::returned) release_fiber(thread);
+  }
+  if (machine.running > 0) {
+    machine.fault = describe_deadlock();
+    return false;
+  }
+  return true;
+}
+
+void wait(State state, const void* return_address) {
+  Thread& thread = *current;
+  thread.state = state;
+  thread.site = site_of(return_address);
+  switch_to_scheduler(*thread.fiber);
+}
+
+/// Leaves the value of its warp operation in current->waiting.result.
+void warp_operation(WarpOperation operation, unsigned mask, uint64_t value, unsigned source,
+                    const void* return_address) {
+  Thread& thread = *current;
+  const Warp& warp = machine.warps[thread.warp];
+  thread.site = site_of(return_address);
+  thread.waiting = {operation, mask, value, source, 0};
+  if ((mask >> thread.lane & 1) == 0) stop(describe_lane_outside_mask(thread));
+  const unsigned gone = mask & warp.returned;
+  if (gone != 0) {
+    stop(describe_missing_lane(thread, static_cast<unsigned>(std::countr_zero(gone))));
+  }
+  if (source < kWarpSize && (mask & warp.present & ~warp.returned & 1u << source) == 0) {
+    stop(describe_missing_source(thread));
+  }
+  thread.state = State::at_warp_operation;
+  if (complete_warp_operation(thread)) return;
+  switch_to_scheduler(*thread.fiber);
+}
+
+}  // namespace
+
+void stop(std::string fault) {
+  machine.fault = std::move(fault);
+  stopped = true;
+  switch_to_scheduler(*current->fiber);
+  __builtin_unreachable();
+}
+
+bool run(const KernelCall& call, uint64_t seed) {
+  const uint32_t blocks = call.grid.x * call.grid.y * call.grid.z;
+  Shuffler order(seed ^ machine.first_block);
+  shuffler = &order;
+  stopped = false;
+  machine.call = &call;
+  machine.fault.clear();
+  machine.releases.assign(blocks, {});
+  argument_pointers.clear();
+  for (const auto& argument : call.arguments) {
+    argument_pointers.push_back(const_cast<std::byte*>(argument.data()));
+  }
+  begin_launch();
+  std::vector<uint32_t> numbers(blocks);
+  std::iota(numbers.begin(), numbers.end(), 0u);
+  order.shuffle(numbers);
+  bool whole = true;
+  for (uint32_t number : numbers) {
+    begin_block(call, number);
+    whole = run_block();
+    note_block_end();
+    if (!whole) break;
+  }
+  if (!whole) {  // the stacks of threads that never returned are begun anew
+    for (auto& fiber : busy_fibers) {
+      if (fiber == nullptr) continue;
+      fiber->begun = false;
+      idle_fibers.push_back(std::move(fiber));
+    }
+  }
+  end_launch();
+  machine.first_block += blocks;
+  machine.call = nullptr;
+  return whole;
+}
+
+// What kernels call
+// --------------------------------------------------------------------------------
+
+uint3 thread_index() { return current->index; }
+uint3 block_index() { return machine.block_index; }
+uint3 block_size() {
+  const dim3& size = machine.call->block;
+  return {size.x, size.y, size.z};
+}
+uint3 grid_size() {
+  const dim3& size = machine.call->grid;
+  return {size.x, size.y, size.z};
+}
+
+BarrierResult barrier(int predicate) {
+  Thread& thread = *current;
+  thread.site = site_of(__builtin_return_address(0));
+  machine.arrived += 1;
+  machine.predicates += predicate != 0 ? 1 : 0;
+  if (machine.arrived == 1) machine.first_at_barrier = &thread;
+  const Thread& first = *machine.first_at_barrier;
+  if (first.site != thread.site && !same_line(first.site, thread.site)) {
+    stop(describe_divergent_barrier(first, thread));
+  }
+  if (machine.arrived == machine.running) {
+    open_barrier();
+  } else {
+    wait(State::at_barrier, __builtin_return_address(0));
+  }
+  return machine.barrier_result;
+}
+
+uint64_t shuffle(Shuffle kind, unsigned mask, uint64_t value, unsigned argument, unsigned width) {
+  const unsigned lane = current->lane;
+  const unsigned first = lane / width * width;  // of the lanes that exchange among themselves
+  const unsigned last = first + width - 1;
+  unsigned source = lane;
+  switch (kind) {
+    case Shuffle::index:
+      source = first + argument % width;
+      break;
+    case Shuffle::up:
+      if (lane >= first + argument) source = lane - argument;
+      break;
+    case Shuffle::down:
+      if (lane + argument <= last) source = lane + argument;
+      break;
+    case Shuffle::exchange:
+      if ((lane ^ argument) <= last) source = lane ^ argument;
+      break;
+  }
+  warp_operation(WarpOperation::shuffle, mask, value, source, __builtin_return_address(0));
+  return current->waiting.result;
+}
+
+unsigned ballot(unsigned mask, bool predicate) {
+  warp_operation(WarpOperation::ballot, mask, predicate ? 1 : 0, kWarpSize,
+                 __builtin_return_address(0));
+  return static_cast<unsigned>(current->waiting.result);
+}
+
+void sync_warp(unsigned mask) {
+  warp_operation(WarpOperation::sync, mask, 0, kWarpSize, __builtin_return_address(0));
+}
+
+void fence() { current->fence_epoch = static_cast<int>(machine.barrier_epoch); }
+
+}  // namespace ember::emulator

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/emulator/machine.h"
+
+/// Names and source lines of the running program, from its ELF symbol table and debug information.
+namespace ember::emulator {
+
+struct Symbol {
+  const std::byte* address;
+  size_t bytes;
+  std::string name;  ///< mangled
+};
+
+/// All variables.
+std::span<const Symbol> data_symbols();
+
+std::string demangle(const std::string& name);
+
+/// "depthwise_forward_kernel<3, 1>" of a kernel's address: without namespaces and parameters.
+std::string kernel_name(const void* kernel);
+
+/// "kernels/add.cu" of "/somewhere/kernels/add.cu".
+std::string last_two_parts(const std::string& path);
+
+/// "kernels/add.cu:33"; the address where addr2line (binutils) is not installed.
+std::string source_line(Site site);
+
+}  // namespace ember::emulator
