@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <bit>
 
 #include "kernels/emulator/emulator.h"
 #include "kernels/emulator/memory.h"
@@ -15,7 +15,7 @@ int64_t accesses = 0;
 
 /// Whether a barrier or fence puts `before`, of another thread of this block, before `now`.
 bool ordered_in_block(const Access& before, const Access& now) {
-  if (before.thread == now.thread || before.barrier != now.barrier) return true;
+  if (before.barrier != now.barrier) return true;
   return before.thread / kWarpSize == now.thread / kWarpSize && before.warp != now.warp;
 }
 
@@ -34,15 +34,17 @@ bool ordered_between_blocks(const Access& before, const void* address) {
   return by_releasing_thread || epoch < release.fence_epoch || epoch <= own_fence;
 }
 
-bool ordered(const Access& before, const Access& now, const void* address) {
+inline bool ordered(const Access& before, const Access& now, const void* address) {
+  if (before.block == now.block)
+    return before.thread == now.thread || ordered_in_block(before, now);
   if (before.block < machine.first_block) return true;  // an earlier launch, or nobody
-  return before.block == now.block ? ordered_in_block(before, now)
-                                   : ordered_between_blocks(before, address);
+  return ordered_between_blocks(before, address);
 }
 
 /// A race of one word, if there is one; `name` describes the memory.
 template <typename Name>
-void check_word(Cell& cell, const Access& now, bool writes, const void* address, const Name& name) {
+inline void check_word(Cell& cell, const Access& now, bool writes, const void* address,
+                       const Name& name) {
   const bool atomic = (now.flags & kAtomic) != 0;
   const Access& write = cell.write;
   if ((write.bytes & now.bytes) != 0 && !(atomic && (write.flags & kAtomic) != 0) &&
@@ -86,14 +88,16 @@ void check_word(Cell& cell, const Access& now, bool writes, const void* address,
 
 /// Calls `body(word address, mask of bytes)` for each word of an access.
 template <typename Body>
-void for_each_word(const void* address, size_t bytes, const Body& body) {
+inline void for_each_word(const void* address, size_t bytes, const Body& body) {
   const auto* at = static_cast<const std::byte*>(address);
-  while (bytes > 0) {
-    const size_t offset = reinterpret_cast<uintptr_t>(at) % kWord;
-    const size_t count = std::min(kWord - offset, bytes);
-    body(at - offset, static_cast<uint8_t>(((1u << count) - 1) << offset));
-    at += count;
-    bytes -= count;
+  const auto* end = at + bytes;
+  const size_t offset = reinterpret_cast<uintptr_t>(at) % kWord;
+  const std::byte* word = at - offset;
+  auto mask = static_cast<uint8_t>(15u << offset & 15u);
+  for (; word < end; word += kWord) {
+    if (word + kWord > end) mask &= static_cast<uint8_t>((1u << (end - word)) - 1);
+    body(word, mask);
+    mask = 15;
   }
 }
 
@@ -125,15 +129,18 @@ void check_global(const void* address, size_t bytes, bool writes, Access now) {
   });
 }
 
+/// The shared array of the latest access: the next one is mostly of the same.
+const SharedArray* latest_array = nullptr;
+
 void check_static(const void* address, size_t bytes, bool writes, Access now) {
   const char* verb = writes ? "writes" : "reads";
   const auto* begin = static_cast<const std::byte*>(address);
-  const SharedArray* array = shared_array(address);
-  if (array == nullptr) {
-    stop(describe_access(verb, bytes, now.site, "memory of the host"));
+  const SharedArray* array = latest_array;
+  if (array == nullptr || static_cast<size_t>(begin - array->begin) >= array->bytes) {
+    array = latest_array = find_shared_array(address);
+    if (array == nullptr) stop(describe_access(verb, bytes, now.site, "memory of the host"));
   }
-  const size_t size =
-      array->begin == dynamic_shared_memory() ? machine.call->shared_bytes : array->bytes;
+  const size_t size = array->dynamic ? machine.call->shared_bytes : array->bytes;
   if (begin + bytes > array->begin + size) {
     stop(describe_access(verb, bytes, now.site,
                          fmt::format("out of bounds, at byte {} of shared array {} of {} bytes",
@@ -153,19 +160,17 @@ void check_static(const void* address, size_t bytes, bool writes, Access now) {
   });
 }
 
-void check(const void* address, size_t bytes, bool writes, const Access& now) {
+inline void check(const void* address, size_t bytes, bool writes, const Access& now) {
   ++accesses;
-  if (reinterpret_cast<uintptr_t>(address) % std::min<size_t>(bytes, 16) != 0) {
+  if ((reinterpret_cast<uintptr_t>(address) & (bytes - 1)) != 0 && std::has_single_bit(bytes)) {
     stop(describe_access(writes ? "writes" : "reads", bytes, now.site, "misaligned address"));
   }
-  if (global_memory.contains(address)) {
-    check_global(address, bytes, writes, now);
-  } else if (static_memory.contains(address)) {
+  if (static_memory.contains(address)) {
     check_static(address, bytes, writes, now);
-  } else if (writes) {
-    stop(describe_access("writes", bytes, now.site, "memory of the host"));
-  } else if (!is_constant(address)) {
-    stop(describe_access("reads", bytes, now.site, "memory of the host"));
+  } else if (global_memory.contains(address)) {
+    check_global(address, bytes, writes, now);
+  } else if (writes || !is_constant(address)) {
+    stop(describe_access(writes ? "writes" : "reads", bytes, now.site, "memory of the host"));
   }
 }
 

@@ -18,7 +18,10 @@ inline constexpr size_t kMaxSharedBytes = size_t{227} << 10;
 
 /// A place in the program: a return address, relative to where the program is loaded.
 using Site = uint32_t;
-Site site_of(const void* return_address);
+extern const uintptr_t program_base;
+inline Site site_of(const void* return_address) {
+  return static_cast<Site>(reinterpret_cast<uintptr_t>(return_address) - program_base);
+}
 
 enum class State { ready, at_barrier, at_warp_operation, returned };
 

@@ -52,9 +52,9 @@ std::vector<SharedArray> find_shared_arrays() {
     // _ZZ<function>E<variable>: a static local variable.
     if (!static_memory.contains(symbol.address) || !symbol.name.starts_with("_ZZ")) continue;
     const std::string name = demangle(symbol.name);
-    arrays.push_back({name.substr(name.rfind("::") + 2), symbol.address, symbol.bytes});
+    arrays.push_back({name.substr(name.rfind("::") + 2), symbol.address, symbol.bytes, false});
   }
-  arrays.push_back({"dynamic shared memory", dynamic_shared.data(), kMaxSharedBytes});
+  arrays.push_back({"dynamic shared memory", dynamic_shared.data(), kMaxSharedBytes, true});
   std::sort(arrays.begin(), arrays.end(),
             [](const SharedArray& a, const SharedArray& b) { return a.begin < b.begin; });
   return arrays;
@@ -164,18 +164,12 @@ std::string describe_global(const void* address) {
   return fmt::format("{} bytes behind an allocation of {} bytes", distance, live->second);
 }
 
-const SharedArray* shared_array(const void* address) {
+const SharedArray* find_shared_array(const void* address) {
   static const std::vector<SharedArray> arrays = find_shared_arrays();
-  static const SharedArray* latest = arrays.data();
-  const auto* at = static_cast<const std::byte*>(address);
-  if (at < latest->begin || at >= latest->begin + latest->bytes) {
-    auto next = std::upper_bound(
-        arrays.begin(), arrays.end(), at,
-        [](const std::byte* a, const SharedArray& array) { return a < array.begin; });
-    if (next == arrays.begin()) return nullptr;
-    latest = &*std::prev(next);
-  }
-  return latest;
+  const auto next = std::upper_bound(
+      arrays.begin(), arrays.end(), static_cast<const std::byte*>(address),
+      [](const std::byte* a, const SharedArray& array) { return a < array.begin; });
+  return next == arrays.begin() ? nullptr : &*std::prev(next);
 }
 
 std::byte* dynamic_shared_memory() { return dynamic_shared.data(); }

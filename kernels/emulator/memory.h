@@ -81,8 +81,9 @@ struct SharedArray {
   std::string name;
   const std::byte* begin;
   size_t bytes;
+  bool dynamic = false;  ///< of as many bytes as the launch asks for
 };
 /// The array that `address` lies in or behind; null when it is other static data.
-const SharedArray* shared_array(const void* address);
+const SharedArray* find_shared_array(const void* address);
 
 }  // namespace ember::emulator

@@ -16,22 +16,20 @@
 #include <memory>
 
 namespace ember::emulator {
-namespace {
 
-/// The program's first segment: where addresses of the ELF file are counted from.
-uintptr_t load_address() {
-  static const uintptr_t base = [] {
-    uintptr_t found = 0;
-    dl_iterate_phdr(
-        [](dl_phdr_info* info, size_t, void* result) {
-          *static_cast<uintptr_t*>(result) = info->dlpi_addr;
-          return 1;  // the program itself comes first
-        },
-        &found);
-    return found;
-  }();
-  return base;
-}
+/// Where the program's first segment is loaded: addresses of its ELF file are counted from there.
+const uintptr_t program_base = [] {
+  uintptr_t found = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* result) {
+        *static_cast<uintptr_t*>(result) = info->dlpi_addr;
+        return 1;  // the program itself comes first
+      },
+      &found);
+  return found;
+}();
+
+namespace {
 
 struct Symbols {
   std::vector<Symbol> data;
@@ -51,7 +49,7 @@ Symbols read_symbols() {
     const auto* entries = reinterpret_cast<const Elf64_Sym*>(image.data() + sections[i].sh_offset);
     for (size_t k = 0; k < sections[i].sh_size / sizeof(Elf64_Sym); ++k) {
       const Elf64_Sym& entry = entries[k];
-      const auto* address = reinterpret_cast<const std::byte*>(load_address() + entry.st_value);
+      const auto* address = reinterpret_cast<const std::byte*>(program_base + entry.st_value);
       const char* name = names + entry.st_name;
       if (ELF64_ST_TYPE(entry.st_info) == STT_OBJECT) {
         symbols.data.push_back({address, entry.st_size, name});
@@ -110,10 +108,6 @@ std::string kernel_name(const void* kernel) {
   if (scope != std::string::npos) name = name.substr(scope + 2);
   if (name.starts_with("void ")) name = name.substr(5);
   return name;
-}
-
-Site site_of(const void* return_address) {
-  return static_cast<Site>(reinterpret_cast<uintptr_t>(return_address) - load_address());
 }
 
 std::string source_line(Site site) {
