@@ -13,8 +13,11 @@ namespace {
 
 int64_t accesses = 0;
 
+/// The running thread's place in the order of things; what it does next is recorded under it.
+Access now{};
+
 /// Whether a barrier or fence puts `before`, of another thread of this block, before `now`.
-bool ordered_in_block(const Access& before, const Access& now) {
+bool ordered_in_block(const Access& before) {
   if (before.barrier != now.barrier) return true;
   return before.thread / kWarpSize == now.thread / kWarpSize && before.warp != now.warp;
 }
@@ -34,21 +37,19 @@ bool ordered_between_blocks(const Access& before, const void* address) {
   return by_releasing_thread || epoch < release.fence_epoch || epoch <= own_fence;
 }
 
-inline bool ordered(const Access& before, const Access& now, const void* address) {
-  if (before.block == now.block)
-    return before.thread == now.thread || ordered_in_block(before, now);
+inline bool ordered(const Access& before, const void* address) {
+  if (before.block == now.block) return before.thread == now.thread || ordered_in_block(before);
   if (before.block < machine.first_block) return true;  // an earlier launch, or nobody
   return ordered_between_blocks(before, address);
 }
 
 /// A race of one word, if there is one; `name` describes the memory.
 template <typename Name>
-inline void check_word(Cell& cell, const Access& now, bool writes, const void* address,
-                       const Name& name) {
+inline void check_word(Cell& cell, bool writes, const void* address, const Name& name) {
   const bool atomic = (now.flags & kAtomic) != 0;
   const Access& write = cell.write;
   if ((write.bytes & now.bytes) != 0 && !(atomic && (write.flags & kAtomic) != 0) &&
-      !ordered(write, now, address)) {
+      !ordered(write, address)) {
     stop(describe_race(name(), write, true, now, writes));
   }
   Access& read = cell.read;
@@ -60,7 +61,7 @@ inline void check_word(Cell& cell, const Access& now, bool writes, const void* a
       const bool others =
           same_epoch && ((read.flags & kManyWarps) != 0 ||
                          ((read.flags & kManyLanes) != 0 && same_warp && read.warp == now.warp));
-      if (others || !ordered(read, now, address)) {
+      if (others || !ordered(read, address)) {
         stop(describe_race(name(), read, false, now, true));
       }
     }
@@ -101,17 +102,7 @@ inline void for_each_word(const void* address, size_t bytes, const Body& body) {
   }
 }
 
-Access access_now(Site site, uint8_t flags) {
-  return {.block = machine.serial(),
-          .site = site,
-          .thread = static_cast<uint16_t>(current->number),
-          .barrier = static_cast<uint16_t>(machine.barrier_epoch),
-          .warp = static_cast<uint16_t>(machine.warps[current->warp].epoch),
-          .bytes = 0,
-          .flags = flags};
-}
-
-void check_global(const void* address, size_t bytes, bool writes, Access now) {
+void check_global(const void* address, size_t bytes, bool writes) {
   const char* verb = writes ? "writes" : "reads";
   for_each_word(address, bytes, [&](const std::byte* word, uint8_t mask) {
     const size_t i = global_memory.word(word);
@@ -124,7 +115,7 @@ void check_global(const void* address, size_t bytes, bool writes, Access now) {
       stop(describe_access("reads", bytes, now.site, "global memory that was never written"));
     }
     now.bytes = mask;
-    check_word(global_memory.cells[i], now, writes, word, [] { return "global memory"; });
+    check_word(global_memory.cells[i], writes, word, [] { return "global memory"; });
     if (writes) state.written |= mask & 15u;
   });
 }
@@ -132,7 +123,7 @@ void check_global(const void* address, size_t bytes, bool writes, Access now) {
 /// The shared array of the latest access: the next one is mostly of the same.
 const SharedArray* latest_array = nullptr;
 
-void check_static(const void* address, size_t bytes, bool writes, Access now) {
+void check_static(const void* address, size_t bytes, bool writes) {
   const char* verb = writes ? "writes" : "reads";
   const auto* begin = static_cast<const std::byte*>(address);
   const SharedArray* array = latest_array;
@@ -156,19 +147,21 @@ void check_static(const void* address, size_t bytes, bool writes, Access now) {
                                        array->name, begin - array->begin)));
     }
     now.bytes = mask;
-    check_word(cell, now, writes, word, [&] { return "shared array " + array->name; });
+    check_word(cell, writes, word, [&] { return "shared array " + array->name; });
   });
 }
 
-inline void check(const void* address, size_t bytes, bool writes, const Access& now) {
+inline void check(const void* address, size_t bytes, bool writes, Site site, uint8_t flags) {
   ++accesses;
+  now.site = site;
+  now.flags = flags;
   if ((reinterpret_cast<uintptr_t>(address) & (bytes - 1)) != 0 && std::has_single_bit(bytes)) {
     stop(describe_access(writes ? "writes" : "reads", bytes, now.site, "misaligned address"));
   }
   if (static_memory.contains(address)) {
-    check_static(address, bytes, writes, now);
+    check_static(address, bytes, writes);
   } else if (global_memory.contains(address)) {
-    check_global(address, bytes, writes, now);
+    check_global(address, bytes, writes);
   } else if (writes || !is_constant(address)) {
     stop(describe_access(writes ? "writes" : "reads", bytes, now.site, "memory of the host"));
   }
@@ -178,8 +171,15 @@ inline void check(const void* address, size_t bytes, bool writes, const Access& 
 
 int64_t checked_accesses() { return accesses; }
 
+void note_progress() {
+  now.block = machine.serial();
+  now.thread = static_cast<uint16_t>(current->number);
+  now.barrier = static_cast<uint16_t>(machine.barrier_epoch);
+  now.warp = static_cast<uint16_t>(machine.warps[current->warp].epoch);
+}
+
 void check_access(const void* address, size_t bytes, bool writes, Site site) {
-  check(address, bytes, writes, access_now(site, 0));
+  check(address, bytes, writes, site, 0);
 }
 
 void check_atomic(const void* address, size_t bytes, Site site) {
@@ -189,7 +189,7 @@ void check_atomic(const void* address, size_t bytes, Site site) {
     machine.acquiring_thread = current->number;
     machine.acquire_epoch = machine.barrier_epoch;
   }
-  check(address, bytes, true, access_now(site, kAtomic));
+  check(address, bytes, true, site, kAtomic);
   if (!global_memory.contains(address)) return;
   Release& release = machine.releases[machine.block];
   release.address = address;

@@ -150,6 +150,7 @@ void resume(Thread& thread) {
   current = &thread;
   Fiber& fiber = *thread.fiber;
   current_stack = fiber.stack;
+  note_progress();
   if (_setjmp(scheduler) == 0) {
     leave_for_fiber(&fake_stack, fiber);
     if (fiber.begun) _longjmp(fiber.position, 1);
@@ -310,7 +311,7 @@ void warp_operation(WarpOperation operation, unsigned mask, uint64_t value, unsi
     stop(describe_missing_source(thread));
   }
   thread.state = State::at_warp_operation;
-  if (complete_warp_operation(thread)) return;
+  if (complete_warp_operation(thread)) return note_progress();
   switch_to_scheduler(*thread.fiber);
 }
 
@@ -385,6 +386,7 @@ BarrierResult barrier(int predicate) {
   }
   if (machine.arrived == machine.running) {
     open_barrier();
+    note_progress();
   } else {
     wait(State::at_barrier, __builtin_return_address(0));
   }
