@@ -34,8 +34,9 @@ __global__ void __launch_bounds__(kWarps* kWarpSize)
   double lane_sum = 0;
   for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) lane_sum += exp(row[k] - largest);
   const double sum = warp_sum(lane_sum);
+  const double share = 1.0 / sum;
   for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) {
-    probabilities[n * classes + k] = static_cast<float>(exp(row[k] - largest) / sum);
+    probabilities[n * classes + k] = static_cast<float>(exp(row[k] - largest) * share);
   }
   if (losses != nullptr && threadIdx.x == 0) {
     losses[n] = static_cast<float>(largest + log(sum) - row[labels[n]]);
