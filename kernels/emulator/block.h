@@ -35,8 +35,9 @@ enum class Shuffle { index, up, down, exchange };
 /// __threadfence.
 void fence();
 
-/// An atomic operation of this thread is about to happen.
-[[gnu::noinline]] void atomic_access(const void* address, size_t bytes);
+/// An atomic operation of this thread is about to happen, in the call that returns to
+/// `return_address`.
+void atomic_access(const void* address, size_t bytes, const void* return_address);
 
 /// The dynamic shared memory of the running block.
 std::byte* dynamic_shared_memory();

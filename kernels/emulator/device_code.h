@@ -40,86 +40,87 @@ inline constexpr int warpSize = 32;
   (::ember::emulator::barrier((predicate) ? 1 : 0).count > 0 ? 1 : 0)
 #define __syncthreads_and(predicate) (::ember::emulator::barrier_all((predicate) ? 1 : 0))
 
-inline void __syncwarp(unsigned mask = 0xffffffffu) { ember::emulator::sync_warp(mask); }
+__forceinline__ void __syncwarp(unsigned mask = 0xffffffffu) { ember::emulator::sync_warp(mask); }
 inline void __threadfence() { ember::emulator::fence(); }
 inline void __threadfence_block() {}
 
 namespace ember::emulator {
 
 template <typename T>
-EMBER_UNCHECKED uint64_t to_bits(T value) {
+__forceinline__ uint64_t to_bits(T value) {
   static_assert(sizeof(T) <= sizeof(uint64_t));
   uint64_t bits = 0;
   __builtin_memcpy(&bits, &value, sizeof(T));
   return bits;
 }
 template <typename T>
-EMBER_UNCHECKED T from_bits(uint64_t bits) {
+__forceinline__ T from_bits(uint64_t bits) {
   T value;
   __builtin_memcpy(&value, &bits, sizeof(T));
   return value;
 }
 template <typename T>
-T shuffle_as(Shuffle kind, unsigned mask, T value, unsigned argument, int width) {
+__forceinline__ T shuffle_as(Shuffle kind, unsigned mask, T value, unsigned argument, int width) {
   return from_bits<T>(shuffle(kind, mask, to_bits(value), argument, static_cast<unsigned>(width)));
 }
 
 }  // namespace ember::emulator
 
 template <typename T>
-T __shfl_sync(unsigned mask, T value, int lane, int width = warpSize) {
+__forceinline__ T __shfl_sync(unsigned mask, T value, int lane, int width = warpSize) {
   return ember::emulator::shuffle_as(ember::emulator::Shuffle::index, mask, value,
                                      static_cast<unsigned>(lane), width);
 }
 template <typename T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
+__forceinline__ T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
   return ember::emulator::shuffle_as(ember::emulator::Shuffle::up, mask, value, delta, width);
 }
 template <typename T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
+__forceinline__ T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize) {
   return ember::emulator::shuffle_as(ember::emulator::Shuffle::down, mask, value, delta, width);
 }
 template <typename T>
-T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = warpSize) {
+__forceinline__ T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = warpSize) {
   return ember::emulator::shuffle_as(ember::emulator::Shuffle::exchange, mask, value,
                                      static_cast<unsigned>(lanes), width);
 }
-inline unsigned __ballot_sync(unsigned mask, int predicate) {
+__forceinline__ unsigned __ballot_sync(unsigned mask, int predicate) {
   return ember::emulator::ballot(mask, predicate != 0);
 }
-inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
+__forceinline__ int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
+__forceinline__ int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 
 // Memory -----------------------------------------------------------------------------------------
 
 template <typename T>
-T __ldg(const T* address) {
+__forceinline__ T __ldg(const T* address) {
   return *address;
 }
 template <typename T>
-T __ldcg(const T* address) {
+__forceinline__ T __ldcg(const T* address) {
   return *address;
 }
 template <typename T>
-T __ldcs(const T* address) {
+__forceinline__ T __ldcs(const T* address) {
   return *address;
 }
 template <typename T>
-void __stcs(T* address, T value) {
+__forceinline__ void __stcs(T* address, T value) {
   *address = value;
 }
 template <typename T>
-void __stcg(T* address, T value) {
+__forceinline__ void __stcg(T* address, T value) {
   *address = value;
 }
 
 namespace ember::emulator {
 
-/// Atomics: threads do not run at the same time, so the checker only has to know what they are.
+/// Atomics: threads do not run at the same time, so the checker only has to know what they are, and
+/// where: what calls this is inlined into the kernel.
 template <typename T, typename Operation>
-EMBER_UNCHECKED T atomic(T* address, const Operation& operation) {
+__attribute__((noinline)) EMBER_UNCHECKED T atomic(T* address, const Operation& operation) {
   static_assert(std::is_integral_v<T> && sizeof(T) >= 4, "Ember has no float atomics");
-  atomic_access(address, sizeof(T));
+  atomic_access(address, sizeof(T), __builtin_return_address(0));
   const T before = *address;
   *address = operation(before);
   return before;
@@ -128,34 +129,34 @@ EMBER_UNCHECKED T atomic(T* address, const Operation& operation) {
 }  // namespace ember::emulator
 
 template <typename T>
-T atomicAdd(T* address, std::type_identity_t<T> value) {
+__forceinline__ T atomicAdd(T* address, std::type_identity_t<T> value) {
   return ember::emulator::atomic(address, [=](T old) EMBER_UNCHECKED { return old + value; });
 }
 template <typename T>
-T atomicMax(T* address, std::type_identity_t<T> value) {
+__forceinline__ T atomicMax(T* address, std::type_identity_t<T> value) {
   return ember::emulator::atomic(address,
                                  [=](T old) EMBER_UNCHECKED { return old > value ? old : value; });
 }
 template <typename T>
-T atomicMin(T* address, std::type_identity_t<T> value) {
+__forceinline__ T atomicMin(T* address, std::type_identity_t<T> value) {
   return ember::emulator::atomic(address,
                                  [=](T old) EMBER_UNCHECKED { return old < value ? old : value; });
 }
 template <typename T>
-T atomicExch(T* address, std::type_identity_t<T> value) {
+__forceinline__ T atomicExch(T* address, std::type_identity_t<T> value) {
   return ember::emulator::atomic(address, [=](T) EMBER_UNCHECKED { return value; });
 }
 template <typename T>
-T atomicOr(T* address, std::type_identity_t<T> value) {
+__forceinline__ T atomicOr(T* address, std::type_identity_t<T> value) {
   return ember::emulator::atomic(address, [=](T old) EMBER_UNCHECKED { return old | value; });
 }
 template <typename T>
-T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
+__forceinline__ T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
   return ember::emulator::atomic(
       address, [=](T old) EMBER_UNCHECKED { return old == expected ? value : old; });
 }
 /// Counts up to `limit`, then begins at 0 again.
-inline unsigned atomicInc(unsigned* address, unsigned limit) {
+__forceinline__ unsigned atomicInc(unsigned* address, unsigned limit) {
   return ember::emulator::atomic(
       address, [=](unsigned old) EMBER_UNCHECKED { return old >= limit ? 0u : old + 1; });
 }

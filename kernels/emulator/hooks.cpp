@@ -28,9 +28,9 @@ bool has_hooks() {
 #endif
 }
 
-void atomic_access(const void* address, size_t bytes) {
+void atomic_access(const void* address, size_t bytes, const void* return_address) {
   if (!has_hooks()) return;
-  const Site site = site_of(__builtin_return_address(0));
+  const Site site = site_of(return_address);
   if (watch == Watch::faults) check_atomic(address, bytes, site);
   if (watch == Watch::counters) count_access(address, bytes, AccessKind::atomic, site);
 }
