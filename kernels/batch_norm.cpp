@@ -137,7 +137,10 @@ void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& mom
   }
 }
 
-void batch_norm_update_moving(const Moments& batch, float momentum, Moments& moving) {
+void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
+                              float epsilon, float momentum, Moments& moving, Tensor& scale,
+                              Tensor& shift) {
+  cpu::batch_norm_fold(gamma, beta, batch, epsilon, scale, shift);
   const auto update = [momentum](const Tensor& from, Tensor& to) {
     for (int64_t c = 0; c < to.size(); ++c) {
       float& value = to.data()[c];
@@ -149,28 +152,25 @@ void batch_norm_update_moving(const Moments& batch, float momentum, Moments& mov
   update(batch.variance, moving.variance);
 }
 
-void batch_norm_backward_sums(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                              const Moments& moments, float epsilon, Tensor& dgamma,
-                              Tensor& dbeta) {
-  const int64_t channels = dz.dim(-1);
-  HWY_DYNAMIC_DISPATCH(BackwardSums)
-  (dz.data(), raw.data(), dz.size() / channels, channels, forward, moments.mean.data(),
-   moments.variance.data(), epsilon, dgamma.data(), dbeta.data());
-}
-
 // With s = 1 / sqrt(variance + epsilon) and xhat = s * (raw - mean):
 //     dx = gamma*s * du  -  gamma*s*s*dgamma/M * raw  +  gamma*s/M * (s*dgamma*mean - dbeta)
-void batch_norm_backward_coefficients(const Tensor& gamma, const Moments& moments, float epsilon,
-                                      const Tensor& dgamma, const Tensor& dbeta, int64_t count,
-                                      Tensor& a, Tensor& b, Tensor& c) {
-  for (int64_t k = 0; k < gamma.size(); ++k) {
+void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
+                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
+                         Tensor& dbeta, BatchNormCoefficients* coefficients) {
+  const int64_t channels = dz.dim(-1);
+  const int64_t rows = dz.size() / channels;
+  HWY_DYNAMIC_DISPATCH(BackwardSums)
+  (dz.data(), raw.data(), rows, channels, forward, moments.mean.data(), moments.variance.data(),
+   epsilon, dgamma.data(), dbeta.data());
+  if (coefficients == nullptr) return;
+  for (int64_t k = 0; k < channels; ++k) {
     const double inverse = 1.0 / std::sqrt(double{moments.variance.data()[k]} + epsilon);
     const double scale = gamma.data()[k] * inverse;
-    const double slope = inverse * dgamma.data()[k] / static_cast<double>(count);
-    a.data()[k] = static_cast<float>(scale);
-    b.data()[k] = static_cast<float>(-scale * slope);
-    c.data()[k] = static_cast<float>(
-        scale * (slope * moments.mean.data()[k] - dbeta.data()[k] / static_cast<double>(count)));
+    const double slope = inverse * dgamma.data()[k] / static_cast<double>(rows);
+    coefficients->a.data()[k] = static_cast<float>(scale);
+    coefficients->b.data()[k] = static_cast<float>(-scale * slope);
+    coefficients->c.data()[k] = static_cast<float>(
+        scale * (slope * moments.mean.data()[k] - dbeta.data()[k] / static_cast<double>(rows)));
   }
 }
 
@@ -189,6 +189,14 @@ void require_moments(const char* operation, const Moments& moments, const Shape&
   require_channels(operation, "variance", moments.variance, channels);
 }
 
+void require_fold(const char* operation, const Tensor& gamma, const Tensor& beta,
+                  const Moments& moments, const Tensor& scale, const Tensor& shift) {
+  require_channels(operation, "beta", beta, gamma.shape());
+  require_moments(operation, moments, gamma.shape());
+  require_channels(operation, "scale", scale, gamma.shape());
+  require_channels(operation, "shift", shift, gamma.shape());
+}
+
 }  // namespace
 
 void channel_moments(const Tensor& x, Moments& moments) {
@@ -200,48 +208,38 @@ void channel_moments(const Tensor& x, Moments& moments) {
 
 void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
                      Tensor& scale, Tensor& shift) {
-  const char* operation = "batch_norm_fold";
-  require_channels(operation, "beta", beta, gamma.shape());
-  require_moments(operation, moments, gamma.shape());
-  require_channels(operation, "scale", scale, gamma.shape());
-  require_channels(operation, "shift", shift, gamma.shape());
+  require_fold("batch_norm_fold", gamma, beta, moments, scale, shift);
   EMBER_DISPATCH(gamma.device(), batch_norm_fold, gamma, beta, moments, epsilon, scale, shift);
 }
 
-void batch_norm_update_moving(const Moments& batch, float momentum, Moments& moving) {
-  const char* operation = "batch_norm_update_moving";
-  require_moments(operation, batch, batch.mean.shape());
-  require_moments(operation, moving, batch.mean.shape());
-  EMBER_DISPATCH(batch.mean.device(), batch_norm_update_moving, batch, momentum, moving);
+void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
+                              float epsilon, float momentum, Moments& moving, Tensor& scale,
+                              Tensor& shift) {
+  const char* operation = "batch_norm_fold_training";
+  require_fold(operation, gamma, beta, batch, scale, shift);
+  require_moments(operation, moving, gamma.shape());
+  EMBER_DISPATCH(gamma.device(), batch_norm_fold_training, gamma, beta, batch, epsilon, momentum,
+                 moving, scale, shift);
 }
 
-void batch_norm_backward_sums(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                              const Moments& moments, float epsilon, Tensor& dgamma,
-                              Tensor& dbeta) {
-  const char* operation = "batch_norm_backward_sums";
+void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
+                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
+                         Tensor& dbeta, BatchNormCoefficients* coefficients) {
+  const char* operation = "batch_norm_backward";
   EMBER_REQUIRE(dz.shape().size() > 0 && dz.shape() == raw.shape(), "{}: dz {}, raw {}", operation,
                 to_string(dz.shape()), to_string(raw.shape()));
   const Shape channels{dz.dim(-1)};
+  require_channels(operation, "gamma", gamma, channels);
   require_moments(operation, moments, channels);
   require_channels(operation, "dgamma", dgamma, channels);
   require_channels(operation, "dbeta", dbeta, channels);
-  EMBER_DISPATCH(dz.device(), batch_norm_backward_sums, dz, raw, forward, moments, epsilon, dgamma,
-                 dbeta);
-}
-
-void batch_norm_backward_coefficients(const Tensor& gamma, const Moments& moments, float epsilon,
-                                      const Tensor& dgamma, const Tensor& dbeta, int64_t count,
-                                      Tensor& a, Tensor& b, Tensor& c) {
-  const char* operation = "batch_norm_backward_coefficients";
-  EMBER_REQUIRE(count > 0, "{}: count {} elements a channel", operation, count);
-  require_moments(operation, moments, gamma.shape());
-  require_channels(operation, "dgamma", dgamma, gamma.shape());
-  require_channels(operation, "dbeta", dbeta, gamma.shape());
-  require_channels(operation, "a", a, gamma.shape());
-  require_channels(operation, "b", b, gamma.shape());
-  require_channels(operation, "c", c, gamma.shape());
-  EMBER_DISPATCH(gamma.device(), batch_norm_backward_coefficients, gamma, moments, epsilon, dgamma,
-                 dbeta, count, a, b, c);
+  if (coefficients != nullptr) {
+    require_channels(operation, "a", coefficients->a, channels);
+    require_channels(operation, "b", coefficients->b, channels);
+    require_channels(operation, "c", coefficients->c, channels);
+  }
+  EMBER_DISPATCH(dz.device(), batch_norm_backward, dz, raw, forward, gamma, moments, epsilon,
+                 dgamma, dbeta, coefficients);
 }
 
 }  // namespace ember

@@ -20,7 +20,7 @@
 ///     dx = gamma / sqrt(variance + epsilon) * (du - dbeta / M - xhat * dgamma / M)      (batch
 ///     statistics) dx = gamma / sqrt(variance + epsilon) * du (moving statistics)
 ///
-/// which `batch_norm_backward_coefficients` writes as the a, b, c of a PendingGradient.
+/// which for batch statistics travels on as the a, b, c of a PendingGradient.
 /// All per-channel tensors have shape (C).
 namespace ember {
 
@@ -39,41 +39,45 @@ void channel_moments(const Tensor& x, Moments& moments);
 void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
                      Tensor& scale, Tensor& shift);
 
+/// The same in a training step, whose batch the moving moments take in:
 /// moving = momentum * moving + (1 - momentum) * batch, for mean and variance.
-void batch_norm_update_moving(const Moments& batch, float momentum, Moments& moving);
+void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
+                              float epsilon, float momentum, Moments& moving, Tensor& scale,
+                              Tensor& shift);
+
+/// The a, b, c of dx = a*du + b*raw + c.
+struct BatchNormCoefficients {
+  Tensor a, b, c;
+};
 
 /// dgamma and dbeta from dz (the gradient behind the clip), the raw input and its forward
-/// transform.
-void batch_norm_backward_sums(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                              const Moments& moments, float epsilon, Tensor& dgamma, Tensor& dbeta);
-
-/// The a, b, c of dx = a*du + b*raw + c for batch statistics over `count` elements a channel.
-void batch_norm_backward_coefficients(const Tensor& gamma, const Moments& moments, float epsilon,
-                                      const Tensor& dgamma, const Tensor& dbeta, int64_t count,
-                                      Tensor& a, Tensor& b, Tensor& c);
+/// transform. With `coefficients`, which need the batch's moments, also those of dx.
+void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
+                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
+                         Tensor& dbeta, BatchNormCoefficients* coefficients);
 
 namespace cpu {
 void channel_moments(const Tensor& x, Moments& moments);
 void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
                      Tensor& scale, Tensor& shift);
-void batch_norm_update_moving(const Moments& batch, float momentum, Moments& moving);
-void batch_norm_backward_sums(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                              const Moments& moments, float epsilon, Tensor& dgamma, Tensor& dbeta);
-void batch_norm_backward_coefficients(const Tensor& gamma, const Moments& moments, float epsilon,
-                                      const Tensor& dgamma, const Tensor& dbeta, int64_t count,
-                                      Tensor& a, Tensor& b, Tensor& c);
+void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
+                              float epsilon, float momentum, Moments& moving, Tensor& scale,
+                              Tensor& shift);
+void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
+                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
+                         Tensor& dbeta, BatchNormCoefficients* coefficients);
 }  // namespace cpu
 
 namespace cuda {
 void channel_moments(const Tensor& x, Moments& moments);
 void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
                      Tensor& scale, Tensor& shift);
-void batch_norm_update_moving(const Moments& batch, float momentum, Moments& moving);
-void batch_norm_backward_sums(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                              const Moments& moments, float epsilon, Tensor& dgamma, Tensor& dbeta);
-void batch_norm_backward_coefficients(const Tensor& gamma, const Moments& moments, float epsilon,
-                                      const Tensor& dgamma, const Tensor& dbeta, int64_t count,
-                                      Tensor& a, Tensor& b, Tensor& c);
+void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
+                              float epsilon, float momentum, Moments& moving, Tensor& scale,
+                              Tensor& shift);
+void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
+                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
+                         Tensor& dbeta, BatchNormCoefficients* coefficients);
 }  // namespace cuda
 
 }  // namespace ember

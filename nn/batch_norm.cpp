@@ -19,7 +19,8 @@ Shape BatchNorm::build(std::span<const Shape> inputs) {
     add("moving_mean", 0.0f, false);
     add("moving_variance", 1.0f, false);
     batch_ = {Tensor(channels), Tensor(channels)};
-    for (Tensor* tensor : {&scale_, &shift_, &a_, &b_, &c_}) *tensor = Tensor(channels);
+    auto& [a, b, c] = coefficients_;
+    for (Tensor* tensor : {&scale_, &shift_, &a, &b, &c}) *tensor = Tensor(channels);
   }
   return inputs[0];
 }
@@ -40,8 +41,8 @@ Signal BatchNorm::forward(const Forward& pass) {
   if (uses_batch(pass.step)) {
     if (x.moments != &batch_) channel_moments(x.raw, batch_);
     Moments statistics = moving();
-    batch_norm_update_moving(batch_, momentum_, statistics);
-    batch_norm_fold(parameters()[0].value, parameters()[1].value, batch_, epsilon_, scale_, shift_);
+    batch_norm_fold_training(parameters()[0].value, parameters()[1].value, batch_, epsilon_,
+                             momentum_, statistics, scale_, shift_);
   }
   return {x.raw, {.scale = scale_.data(), .shift = shift_.data()}};
 }
@@ -57,18 +58,16 @@ void BatchNorm::backward(const Backward& pass) {
   }
   const bool batch = uses_batch(pass.step);
   if (learns() || batch) {
-    batch_norm_backward_sums(gradient.dz, raw, gradient.pending.forward, batch ? batch_ : moving(),
-                             epsilon_, parameters()[0].gradient, parameters()[1].gradient);
+    batch_norm_backward(gradient.dz, raw, gradient.pending.forward, parameters()[0].value,
+                        batch ? batch_ : moving(), epsilon_, parameters()[0].gradient,
+                        parameters()[1].gradient, batch ? &coefficients_ : nullptr);
   }
   InputGradient& dx = pass.inputs_gradient[0];
   if (!dx.wanted) return;
   if (batch) {
-    batch_norm_backward_coefficients(parameters()[0].value, batch_, epsilon_,
-                                     parameters()[0].gradient, parameters()[1].gradient,
-                                     raw.size() / raw.dim(-1), a_, b_, c_);
-    gradient.pending.a = a_.data();
-    gradient.pending.b = b_.data();
-    gradient.pending.c = c_.data();
+    gradient.pending.a = coefficients_.a.data();
+    gradient.pending.b = coefficients_.b.data();
+    gradient.pending.c = coefficients_.c.data();
   } else {
     gradient.pending.a = scale_.data();
   }

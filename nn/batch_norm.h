@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/batch_norm.h"
 #include "nn/layer.h"
 
 namespace ember {
@@ -36,8 +37,8 @@ class BatchNorm : public Layer {
   float momentum_;
   bool moving_only_ = false;
   Moments batch_;
-  Tensor scale_, shift_;  ///< the pending forward transform
-  Tensor a_, b_, c_;      ///< the pending backward transform
+  Tensor scale_, shift_;                ///< the pending forward transform
+  BatchNormCoefficients coefficients_;  ///< of the pending backward transform
 };
 
 }  // namespace ember

@@ -111,19 +111,20 @@ bool compare(const char* title, Input in, const Statistics& moving, bool of_batc
   const Tensor beta = to_tensor(in.beta, channels);
   Moments moments{to_tensor(moving.mean, channels), to_tensor(moving.variance, channels)};
   if (of_batch) channel_moments(x, moments);
-  Tensor scale(channels), shift(channels), a(channels), b(channels), c(channels);
+  Tensor scale(channels), shift(channels);
+  BatchNormCoefficients coefficients{Tensor(channels), Tensor(channels), Tensor(channels)};
   batch_norm_fold(gamma, beta, moments, kEpsilon, scale, shift);
   const Pending pending{.scale = scale.data(), .shift = shift.data()};
   Tensor z(whole), dx(whole), dgamma(channels), dbeta(channels);
   materialize(x, pending, z);
   const Tensor dz_tensor = to_tensor(dz, whole);
-  batch_norm_backward_sums(dz_tensor, x, pending, moments, kEpsilon, dgamma, dbeta);
+  batch_norm_backward(dz_tensor, x, pending, gamma, moments, kEpsilon, dgamma, dbeta,
+                      of_batch ? &coefficients : nullptr);
   PendingGradient gradient{.raw = x.data(), .forward = pending, .a = scale.data()};
   if (of_batch) {
-    batch_norm_backward_coefficients(gamma, moments, kEpsilon, dgamma, dbeta, kRows, a, b, c);
-    gradient.a = a.data();
-    gradient.b = b.data();
-    gradient.c = c.data();
+    gradient.a = coefficients.a.data();
+    gradient.b = coefficients.b.data();
+    gradient.c = coefficients.c.data();
   }
   materialize_gradient(dz_tensor, gradient, dx);
 

@@ -62,7 +62,7 @@ TEST_CASE("channel_moments gives equal bytes for any number of threads") {
   });
 }
 
-TEST_CASE("batch_norm_fold and batch_norm_update_moving follow their formulas") {
+TEST_CASE("batch_norm_fold and batch_norm_fold_training follow their formulas") {
   for_each_device([] {
     for (int64_t channels : {1, 19, 1000}) {
       const Tensor gamma = random_uniform({channels}, -1, 2, 1);
@@ -89,7 +89,12 @@ TEST_CASE("batch_norm_fold and batch_norm_update_moving follow their formulas") 
       batch_norm_fold(gamma, beta, batch, 1e-3f, scale, shift);
       CHECK(relative_l2(scale, scale_expected) < 2e-7);
       CHECK(relative_l2(shift, shift_expected) < 2e-7);
-      batch_norm_update_moving(batch, 0.99f, moving);
+      Tensor scale_trained = poisoned({channels});
+      Tensor shift_trained = poisoned({channels});
+      batch_norm_fold_training(gamma, beta, batch, 1e-3f, 0.99f, moving, scale_trained,
+                               shift_trained);
+      CHECK(equal_bytes(scale_trained, scale));
+      CHECK(equal_bytes(shift_trained, shift));
       CHECK(relative_l2(moving.mean, mean_expected) < 2e-7);
       CHECK(relative_l2(moving.variance, variance_expected) < 2e-7);
     }
@@ -131,7 +136,6 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
         CAPTURE(offset);
         CAPTURE(channels);
         const Shape shape{2, 3, 5, channels};
-        const int64_t rows = 30;
         const Tensor raw = random_uniform(shape, offset - 2, offset + 2, 1);
         const Tensor dz = random_uniform(shape, -1, 1, 2);
         // Many elements lie at each side of both kinks.
@@ -145,13 +149,12 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
         const Pending forward{scale.data(), shift.data(), 0.0f, 6.0f};
         Tensor dgamma = poisoned({channels});
         Tensor dbeta = poisoned({channels});
-        batch_norm_backward_sums(dz, raw, forward, moments, 1e-3f, dgamma, dbeta);
-        Tensor a = poisoned({channels});
-        Tensor b = poisoned({channels});
-        Tensor c = poisoned({channels});
-        batch_norm_backward_coefficients(gamma, moments, 1e-3f, dgamma, dbeta, rows, a, b, c);
+        BatchNormCoefficients dx_of{poisoned({channels}), poisoned({channels}),
+                                    poisoned({channels})};
+        batch_norm_backward(dz, raw, forward, gamma, moments, 1e-3f, dgamma, dbeta, &dx_of);
         Tensor dx = poisoned(shape);
-        materialize_gradient(dz, {raw.data(), forward, a.data(), b.data(), c.data()}, dx);
+        materialize_gradient(
+            dz, {raw.data(), forward, dx_of.a.data(), dx_of.b.data(), dx_of.c.data()}, dx);
 
         const auto gammas = to_double(gamma);
         const auto betas = to_double(beta);
@@ -187,7 +190,7 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
   });
 }
 
-TEST_CASE("batch_norm_backward_sums is exact on whole numbers and shuts both kinks out") {
+TEST_CASE("batch_norm_backward is exact on whole numbers and shuts both kinks out") {
   for_each_device([] {
     for (int64_t channels : {1, 5, 16, 83}) {
       const Tensor raw = random_integers({200, channels}, -6, 6, 1);
@@ -205,7 +208,7 @@ TEST_CASE("batch_norm_backward_sums is exact on whole numbers and shuts both kin
         }
         Tensor dgamma = poisoned({channels});
         Tensor dbeta = poisoned({channels});
-        batch_norm_backward_sums(dz, raw, forward, moments, 0.0f, dgamma, dbeta);
+        batch_norm_backward(dz, raw, forward, scale, moments, 0.0f, dgamma, dbeta, nullptr);
         // du: dz where the clip lets pass.
         const auto du = reference_pending_gradient(dz, {raw.data(), forward});
         std::vector<double> dgamma_expected(means.size());
@@ -222,7 +225,7 @@ TEST_CASE("batch_norm_backward_sums is exact on whole numbers and shuts both kin
   });
 }
 
-TEST_CASE("batch_norm_backward_sums adds up blocks accurately, equally for any number of threads") {
+TEST_CASE("batch_norm_backward adds up blocks accurately, equally for any number of threads") {
   for_each_device([] {
     const Shape shape{5, 40, 41, 24};
     const Tensor raw = random_uniform(shape, 9, 11, 1);
@@ -245,7 +248,7 @@ TEST_CASE("batch_norm_backward_sums adds up blocks accurately, equally for any n
     require_equal_for_any_threads([&] {
       Tensor dgamma = poisoned({24});
       Tensor dbeta = poisoned({24});
-      batch_norm_backward_sums(dz, raw, relu, moments, 1e-5f, dgamma, dbeta);
+      batch_norm_backward(dz, raw, relu, moments.variance, moments, 1e-5f, dgamma, dbeta, nullptr);
       CHECK(relative_l2(dgamma, dgamma_expected) < 1e-6);
       CHECK(relative_l2(dbeta, dbeta_expected) < 1e-6);
       return std::vector{dgamma, dbeta};
@@ -265,14 +268,14 @@ TEST_CASE("batch_norm names what does not fit") {
                        Error);
   CHECK_THROWS_WITH_AS(batch_norm_fold(gamma, gamma, good, 1e-3f, out, other),
                        doctest::Contains("batch_norm_fold: shift (4)"), Error);
-  CHECK_THROWS_WITH_AS(batch_norm_update_moving(good, 0.9f, bad),
-                       doctest::Contains("batch_norm_update_moving: variance (4)"), Error);
+  CHECK_THROWS_WITH_AS(batch_norm_fold_training(gamma, gamma, good, 1e-3f, 0.9f, bad, out, out),
+                       doctest::Contains("batch_norm_fold_training: variance (4)"), Error);
   CHECK_THROWS_WITH_AS(
-      batch_norm_backward_sums(x, Tensor::zeros({3, 3}), {}, good, 1e-3f, out, out),
-      doctest::Contains("batch_norm_backward_sums: dz (2, 3), raw (3, 3)"), Error);
-  CHECK_THROWS_WITH_AS(
-      batch_norm_backward_coefficients(gamma, good, 1e-3f, gamma, gamma, 2, out, out, other),
-      doctest::Contains("batch_norm_backward_coefficients: c (4)"), Error);
+      batch_norm_backward(x, Tensor::zeros({3, 3}), {}, gamma, good, 1e-3f, out, out, nullptr),
+      doctest::Contains("batch_norm_backward: dz (2, 3), raw (3, 3)"), Error);
+  BatchNormCoefficients coefficients{out, out, other};
+  CHECK_THROWS_WITH_AS(batch_norm_backward(x, x, {}, gamma, good, 1e-3f, out, out, &coefficients),
+                       doctest::Contains("batch_norm_backward: c (4)"), Error);
 }
 
 }  // namespace ember

@@ -1,0 +1,237 @@
+// The ladder of BatchNorm's reductions over all rows of a (rows, C) activation:
+//   1. a thread a channel (kernels/naive/batch_norm.cu): a few thousand threads at most, each
+//      waiting for one load after the other
+//   2. blocks of rows share out the work; a warp reads neighbouring channels, 16 bytes a thread
+//   3. the block's threads merge their sums as a tree in shared memory
+//   4. blocks merge theirs in the same launch, which also ends with the formulas of each channel:
+//      the last block to finish writes gradients and coefficients, and no launch is left to wait
+//      for
+// What normalises is no pass at all: scale and shift are pending (see batch_norm.h).
+#include "kernels/batch_norm.h"
+
+#include <algorithm>
+
+#include "kernels/cuda/moments.cuh"
+#include "kernels/cuda/pending.cuh"
+#include "tensor/cuda/launch.h"
+
+namespace ember::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+/// How blocks of (vectors, lines) threads share out a (rows, channels) matrix: block (x, y) has the
+/// channels of group y in every row that its tile x strides over.
+struct RowTiles {
+  int64_t rows;
+  int64_t channels;
+  unsigned vectors;
+  unsigned lines;
+  unsigned tiles;
+  unsigned groups;
+
+  RowTiles(const Tensor& matrix, int lanes) : channels(matrix.dim(-1)) {
+    constexpr int64_t kMaxVectors = 32;
+    constexpr int64_t kMaxBlocks = 1024;
+    constexpr int64_t kRowsPerThread = 8;
+    rows = matrix.size() / channels;
+    const int64_t columns = (channels + lanes - 1) / lanes;
+    groups = blocks_for(columns, kMaxVectors);
+    vectors = blocks_for(columns, groups);
+    lines = kThreads / vectors;
+    tiles = static_cast<unsigned>(std::clamp<int64_t>(rows / (kRowsPerThread * lines), 1,
+                                                      std::max<int64_t>(kMaxBlocks / groups, 1)));
+  }
+
+  LaunchConfig launch_config() const {
+    return {dim3(tiles, groups), dim3(vectors, lines), current_stream()};
+  }
+  /// The first channel of the thread's, which may be none.
+  template <class V>
+  __device__ int64_t channel() const {
+    return int64_t{blockIdx.y * vectors + threadIdx.x} * kLanes<V>;
+  }
+  __device__ int64_t first_row() const { return int64_t{blockIdx.x} * lines + threadIdx.y; }
+  __device__ int64_t row_stride() const { return int64_t{tiles} * lines; }
+};
+
+template <class V>
+__global__ void __launch_bounds__(kThreads)
+    channel_moments_kernel(const float* x, RowTiles tiles, MomentsOutput output) {
+  __shared__ __align__(16) unsigned char shared[kThreads * kLanes<V> * sizeof(MomentSums)];
+  auto* cells = reinterpret_cast<MomentSums*>(shared);
+  const int64_t channel = tiles.channel<V>();
+  MomentSums sums[kLanes<V>];
+  if (channel < tiles.channels) {
+#pragma unroll 4
+    for (int64_t row = tiles.first_row(); row < tiles.rows; row += tiles.row_stride()) {
+      add_lanes(sums, load<V>(x + row * tiles.channels + channel));
+    }
+  }
+  const unsigned count = kLanes<V> * tiles.vectors;
+#pragma unroll
+  for (int lane = 0; lane < kLanes<V>; ++lane) {
+    cells[threadIdx.y * count + lane * tiles.vectors + threadIdx.x] = sums[lane];
+  }
+  merge_rows(cells, tiles.lines, count);
+  finish_moments(cells, count, output, blockIdx.y, blockIdx.x, tiles.tiles, [&](unsigned i) {
+    const int64_t vector = blockIdx.y * tiles.vectors + i % tiles.vectors;
+    const int64_t c = vector * kLanes<V> + i / tiles.vectors;
+    return c < tiles.channels ? c : -1;
+  });
+}
+
+/// Writes scale and shift, and where `momentum` says so the moving moments.
+__global__ void __launch_bounds__(kThreads)
+    batch_norm_fold_kernel(const float* gamma, const float* beta, const float* mean,
+                           const float* variance, float epsilon, int64_t channels, float momentum,
+                           float* moving_mean, float* moving_variance, float* scale, float* shift) {
+  const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (c >= channels) return;
+  const double factor = gamma[c] / sqrt(double{variance[c]} + epsilon);
+  scale[c] = static_cast<float>(factor);
+  shift[c] = static_cast<float>(beta[c] - mean[c] * factor);
+  if (moving_mean == nullptr) return;
+  const auto update = [&](float& value, float batch) {
+    value = static_cast<float>(double{momentum} * value + (1.0 - double{momentum}) * batch);
+  };
+  update(moving_mean[c], mean[c]);
+  update(moving_variance[c], variance[c]);
+}
+
+/// What batch_norm_backward_kernel reads and writes for each channel.
+struct BackwardChannels {
+  const float* gamma;
+  const float* mean;
+  const float* variance;
+  float epsilon;
+  float* dgamma;
+  float* dbeta;
+  float* a;  ///< null: no coefficients
+  float* b;
+  float* c;
+
+  /// From sum(du) and sum(du * (raw - mean)) over `rows` rows.
+  __device__ void finish(int64_t channel, float du, float product, int64_t rows) const {
+    const double inverse = 1.0 / sqrt(double{variance[channel]} + epsilon);
+    dbeta[channel] = du;
+    dgamma[channel] = static_cast<float>(product * inverse);
+    if (a == nullptr) return;
+    const double scale = gamma[channel] * inverse;
+    const double slope = inverse * dgamma[channel] / static_cast<double>(rows);
+    a[channel] = static_cast<float>(scale);
+    b[channel] = static_cast<float>(-scale * slope);
+    c[channel] =
+        static_cast<float>(scale * (slope * mean[channel] - du / static_cast<double>(rows)));
+  }
+};
+
+/// The block's cells are (2, vectors): sums of du, then of du * (raw - mean).
+template <class V>
+__global__ void __launch_bounds__(kThreads)
+    batch_norm_backward_kernel(const float* dz, const float* raw, Pending forward, RowTiles tiles,
+                               BackwardChannels channels, V* partials, unsigned* counters) {
+  __shared__ __align__(16) unsigned char shared[2 * kThreads * sizeof(V)];
+  auto* cells = reinterpret_cast<V*>(shared);
+  const int64_t channel = tiles.channel<V>();
+  V sum = broadcast<V>(0.0f);
+  V product = broadcast<V>(0.0f);
+  if (channel < tiles.channels) {
+    const ChannelPending<V> transform(forward, channel);
+    const bool clips = forward.has_clip();
+    const V mean = load_constant<V>(channels.mean + channel);
+#pragma unroll 4
+    for (int64_t row = tiles.first_row(); row < tiles.rows; row += tiles.row_stride()) {
+      const int64_t i = row * tiles.channels + channel;
+      const V x = load<V>(raw + i);
+      const V gradient = load<V>(dz + i);
+      const V du = clips ? transform.du(gradient, x) : gradient;
+      sum = add(sum, du);
+      product = multiply_add(du, map([](float r, float m) { return r - m; }, x, mean), product);
+    }
+  }
+  const unsigned count = 2 * tiles.vectors;
+  cells[threadIdx.y * count + threadIdx.x] = sum;
+  cells[threadIdx.y * count + tiles.vectors + threadIdx.x] = product;
+  merge_rows(cells, tiles.lines, count);
+  if (!merge_blocks(cells, count, partials + blockIdx.y * partial_rows(tiles.tiles) * count,
+                    counters + blockIdx.y * partial_counters(tiles.tiles), blockIdx.x,
+                    tiles.tiles)) {
+    return;
+  }
+  const unsigned width = tiles.vectors * kLanes<V>;
+  const auto* sums = reinterpret_cast<const float*>(cells);
+  for (unsigned i = thread_in_block(); i < width; i += threads_in_block()) {
+    const int64_t c = int64_t{blockIdx.y} * width + i;
+    if (c < tiles.channels) channels.finish(c, sums[i], sums[width + i], tiles.rows);
+  }
+}
+
+template <class V>
+void backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
+              const BackwardChannels& channels) {
+  const RowTiles tiles(dz, kLanes<V>);
+  float* partials = scratch(
+      Scratch::partial_sums,
+      tiles.groups * partial_rows(tiles.tiles) * 2 * tiles.vectors * kLanes<V>, Device::cuda);
+  launch(batch_norm_backward_kernel<V>, tiles.launch_config(), dz.data(), raw.data(), forward,
+         tiles, channels, reinterpret_cast<V*>(partials),
+         block_counters(tiles.groups * partial_counters(tiles.tiles)));
+}
+
+template <class V>
+void moments_of(const Tensor& x, Moments& moments) {
+  const RowTiles tiles(x, kLanes<V>);
+  const MomentsOutput output(&moments, tiles.groups, tiles.tiles,
+                             int64_t{tiles.vectors} * kLanes<V>);
+  launch(channel_moments_kernel<V>, tiles.launch_config(), x.data(), tiles, output);
+}
+
+void fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
+          float momentum, Moments* moving, Tensor& scale, Tensor& shift) {
+  launch(batch_norm_fold_kernel, {blocks_for(gamma.size(), kThreads), kThreads, current_stream()},
+         gamma.data(), beta.data(), moments.mean.data(), moments.variance.data(), epsilon,
+         gamma.size(), momentum, moving == nullptr ? nullptr : moving->mean.data(),
+         moving == nullptr ? nullptr : moving->variance.data(), scale.data(), shift.data());
+}
+
+}  // namespace
+
+void channel_moments(const Tensor& x, Moments& moments) {
+  (fits_float4(x.dim(-1), {x.data()}) ? moments_of<float4> : moments_of<float>)(x, moments);
+}
+
+void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
+                     Tensor& scale, Tensor& shift) {
+  fold(gamma, beta, moments, epsilon, 0.0f, nullptr, scale, shift);
+}
+
+void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
+                              float epsilon, float momentum, Moments& moving, Tensor& scale,
+                              Tensor& shift) {
+  fold(gamma, beta, batch, epsilon, momentum, &moving, scale, shift);
+}
+
+void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
+                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
+                         Tensor& dbeta, BatchNormCoefficients* coefficients) {
+  BackwardChannels channels{gamma.data(),
+                            moments.mean.data(),
+                            moments.variance.data(),
+                            epsilon,
+                            dgamma.data(),
+                            dbeta.data(),
+                            nullptr,
+                            nullptr,
+                            nullptr};
+  if (coefficients != nullptr) {
+    channels.a = coefficients->a.data();
+    channels.b = coefficients->b.data();
+    channels.c = coefficients->c.data();
+  }
+  const bool vector =
+      fits_float4(dz.dim(-1), {dz.data(), raw.data(), moments.mean.data()}) && fits_float4(forward);
+  (vector ? backward<float4> : backward<float>)(dz, raw, forward, channels);
+}
+
+}  // namespace ember::cuda
