@@ -16,4 +16,12 @@ void matmul(const Tensor& a, const Tensor& b, Tensor& c);
 void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, const Window& window,
                     Tensor& y);
 
+/// y = conv(x, weight), each channel with a kernel of its own.
+void depthwise_conv2d_forward(const Tensor& x, const Tensor& weight, const Window& window,
+                              Tensor& y);
+
+/// y = gamma * (x - mean) / sqrt(variance + epsilon) + beta with the mean and biased variance of x.
+void batch_norm_forward(const Tensor& x, const Tensor& gamma, const Tensor& beta, float epsilon,
+                        Tensor& y);
+
 }  // namespace ember::cuda::naive
