@@ -85,16 +85,17 @@ int64_t tiles(int64_t rows, int64_t columns) {
 }
 
 /// Relative time of a product by a kind of tile on a GPU of about a hundred multiprocessors: the
-/// products that it does, padding included, over the share of the peak that such tiles reach, and
-/// over the share of the GPU that its blocks fill.
+/// multiplications that it does, padding included, over the share of the peak that such tiles reach
+/// and over the share of the GPU that its blocks fill.
 template <class T>
-double cost(int64_t rows, int64_t columns, int64_t splits) {
+double cost(int64_t rows, int64_t columns, int64_t depth, int64_t splits) {
   constexpr double kWarps = 1024;
   const double reached = T::kRows * T::kColumns / (T::kRows * T::kColumns + 1024.0);
   const auto count = static_cast<double>(tiles<T>(rows, columns));
   const double filled =
       std::min(1.0, count * static_cast<double>(splits) * (T::kThreads / kWarpSize) / kWarps);
-  return count * T::kRows * T::kColumns / (reached * filled);
+  return count * T::kRows * T::kColumns * blocks_for(depth, T::kDepth) * T::kDepth /
+         (reached * filled);
 }
 
 }  // namespace product
@@ -107,8 +108,8 @@ void with_tile(int64_t rows, int64_t columns, int64_t depth, bool split, const B
     body(First());
   } else {
     const int64_t splits = split ? product::most_splits(depth) : 1;
-    const double first = product::cost<First>(rows, columns, splits);
-    if (first <= std::min({product::cost<Others>(rows, columns, splits)...})) {
+    const double first = product::cost<First>(rows, columns, depth, splits);
+    if (first <= std::min({product::cost<Others>(rows, columns, depth, splits)...})) {
       body(First());
     } else {
       with_tile<Others...>(rows, columns, depth, split, body);

@@ -13,11 +13,13 @@ struct Sizes {
   int64_t k;
 };
 
-/// One, tails of every kind of tile, several blocks of rows, of columns and of depth.
-constexpr Sizes kSizes[] = {{1, 1, 1},      {1, 17, 3},     {5, 1, 2},    {13, 16, 1},
-                            {14, 32, 9},    {15, 33, 31},   {29, 24, 7},  {6, 300, 5},
-                            {31, 520, 3},   {230, 19, 4},   {113, 48, 2}, {2, 3, 2500},
-                            {7, 144, 1025}, {115, 33, 4099}};
+/// One, tails of every kind of tile, several blocks of rows, of columns and of depth; multiples of
+/// 4, which a GPU reads 16 bytes at a time, and products large enough for its larger tiles.
+constexpr Sizes kSizes[] = {{1, 1, 1},      {1, 17, 3},      {5, 1, 2},      {13, 16, 1},
+                            {14, 32, 9},    {15, 33, 31},    {29, 24, 7},    {6, 300, 5},
+                            {31, 520, 3},   {230, 19, 4},    {113, 48, 2},   {2, 3, 2500},
+                            {7, 144, 1025}, {115, 33, 4099}, {4, 8, 12},     {36, 44, 100},
+                            {20, 24, 2052}, {132, 68, 36},   {4100, 180, 4}, {16520, 124, 4}};
 
 std::vector<double> reference(const Tensor& a, const Tensor& b, bool a_transposed,
                               bool b_transposed, Sizes sizes) {
