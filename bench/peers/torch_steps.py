@@ -1,6 +1,6 @@
 """Times the steps of bench/bench_steps.cpp in PyTorch: batch 32, 128x128, float32.
 
-usage: torch_steps.py [--threads N] [--seconds S] [--compile] [--layout nchw|nhwc] STEP...
+usage: torch_steps.py [--threads N] [--seconds S] [--compile] [--layout nchw|nhwc] [--device cpu|cuda] STEP...
 
 Prints one JSON object: the median of each step in milliseconds.
 """
@@ -54,14 +54,15 @@ def baseline() -> nn.Module:
         *head(64 * 30 * 30))
 
 
-def make_step(name: str, layout: str, compiled: bool):
+def make_step(name: str, layout: str, compiled: bool, device: str):
     torch.manual_seed(1)
     model = baseline() if name == "baseline_step" else Transfer(frozen=name.startswith("frozen"))
-    images = torch.rand(BATCH, 3, SIDE, SIDE)
+    model = model.to(device)
+    images = torch.rand(BATCH, 3, SIDE, SIDE, device=device)
     if layout == "nhwc":
         model = model.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
-    labels = torch.arange(BATCH) % CLASSES
+    labels = torch.arange(BATCH, device=device) % CLASSES
     if name == "frozen_forward":
         model.eval()
         run = torch.compile(model) if compiled else model
@@ -69,6 +70,8 @@ def make_step(name: str, layout: str, compiled: bool):
         def forward():
             with torch.inference_mode():
                 run(images)
+            if device == "cuda":
+                torch.cuda.synchronize()
 
         return forward
 
@@ -107,10 +110,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5, help="how long each step is timed")
     parser.add_argument("--layout", choices=["nchw", "nhwc"], default="nhwc")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--compile", action="store_true", help="through torch.compile")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(json.dumps({name: median_ms(make_step(name, options.layout, options.compile), options.seconds)
+    print(json.dumps({name: median_ms(make_step(name, options.layout, options.compile, options.device),
+                                      options.seconds)
                       for name in options.steps}))
 
 
