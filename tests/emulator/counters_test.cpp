@@ -1,0 +1,73 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/emulator/emulator.h"
+#include "tests/emulator/device_array.h"
+#include "tests/emulator/language.h"
+
+namespace ember {
+namespace {
+
+using emulator::KernelCounters;
+
+/// The counters of one launch.
+template <typename... P, typename... A>
+KernelCounters count(const std::string& name, void (*kernel)(P...), dim3 grid, dim3 block,
+                     A... arguments) {
+  emulator::reset_counters();
+  emulator::set_watch(emulator::Watch::counters);
+  const std::string report = run(kernel, grid, block, 0, arguments...);
+  emulator::set_watch(emulator::Watch::faults);
+  REQUIRE(report == "");
+  return emulator::counters().at(name);
+}
+
+}  // namespace
+
+TEST_CASE("neighbouring threads share sectors, strides and shifts cost more") {
+  if (!emulator::has_hooks()) return;
+  const DeviceArray<float> from(std::vector<float>(4096, 1.0f));
+  const DeviceArray<float> to(512);
+  const auto* from4 = reinterpret_cast<const float4*>(from.data());
+  const auto wide =
+      count("copy4_kernel", copy4_kernel, 2, 64, reinterpret_cast<float4*>(to.data()), from4);
+  CHECK(wide.launches == 1);
+  CHECK(wide.blocks == 2);
+  CHECK(wide.threads == 128);
+  CHECK(wide.global_load.requests == 4);
+  CHECK(wide.global_load.lanes == 128);
+  CHECK(wide.global_load.bytes == 2048);
+  CHECK(wide.global_load.transactions == 64);  // sectors of 32 bytes
+  CHECK(wide.global_load.fewest == 64);
+  CHECK(wide.global_store.transactions == 64);
+  CHECK(wide.distinct_read == 2048);
+  CHECK(wide.distinct_written == 2048);
+
+  const auto straight = count("copy_kernel", copy_kernel, 2, 64, to.data(), from.data(), 0, 1);
+  CHECK(straight.global_load.transactions == 16);
+  CHECK(straight.global_load.fewest == 16);
+  const auto shifted = count("copy_kernel", copy_kernel, 2, 64, to.data(), from.data(), 1, 1);
+  CHECK(shifted.global_load.transactions == 20);  // five sectors a warp instead of four
+  CHECK(shifted.global_load.fewest == 16);
+  const auto strided = count("copy_kernel", copy_kernel, 2, 64, to.data(), from.data(), 0, 8);
+  CHECK(strided.global_load.transactions == 128);  // one sector a lane
+  CHECK(strided.global_load.fewest == 16);
+  CHECK(strided.global_store.transactions == 16);
+}
+
+TEST_CASE("lanes that meet in a shared-memory bank wait for each other") {
+  if (!emulator::has_hooks()) return;
+  const DeviceArray<float> out(32);
+  for (int stride : {1, 2, 4, 31, 32}) {
+    CAPTURE(stride);
+    const auto counted = count("banks_kernel", banks_kernel, 1, 32, out.data(), stride);
+    const int passes = stride == 31 ? 1 : stride;
+    CHECK(counted.shared_store.transactions == passes);
+    CHECK(counted.shared_load.transactions == passes);
+    CHECK(counted.shared_load.fewest == 1);
+  }
+}
+
+}  // namespace ember
