@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstdint>
 
 namespace ember {
@@ -12,6 +13,8 @@ struct Padding {
   int bottom = 0;
   int left = 0;
   int right = 0;
+
+  auto operator<=>(const Padding&) const = default;
 
   static constexpr Padding all(int pixels) { return {pixels, pixels, pixels, pixels}; }
 
@@ -36,6 +39,8 @@ struct Window {
   int stride_h = 1;
   int stride_w = 1;
   Padding padding;
+
+  auto operator<=>(const Window&) const = default;
 };
 
 /// Output pixels along one axis; 0 or less when the padded image is smaller than the kernel.

@@ -34,6 +34,9 @@ class Conv2D : public Layer {
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 
+  /// Known once the layer is part of a model.
+  const Window& window() const { return window_; }
+
  private:
   Conv2DOptions options_;
   Window window_;

@@ -25,6 +25,9 @@ class DepthwiseConv2D : public Layer {
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 
+  /// Known once the layer is part of a model.
+  const Window& window() const { return window_; }
+
  private:
   DepthwiseConv2DOptions options_;
   Window window_;
