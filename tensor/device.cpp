@@ -7,6 +7,8 @@
 #include <cstring>
 #include <new>
 
+#include "tensor/cuda/memory.h"
+#include "tensor/cuda/status.h"
 #include "tensor/error.h"
 
 namespace ember {
@@ -40,31 +42,61 @@ std::byte* allocate_on_cpu(size_t bytes) {
   return static_cast<std::byte*>(block);
 }
 
+void require_gpu() {
+  const cuda::Status& status = cuda::status();
+  if (!status.usable()) {
+    fail(ExitCode::unavailable, "device cuda: {}; use the cpu", status.reason);
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
 
-Storage::Storage(Device device, size_t bytes) : device_(device), bytes_(bytes) {
-  if (device != Device::cpu) {
-    fail(ExitCode::unavailable, "device {}: this build of Ember has no CUDA; use the cpu",
-         to_string(device));
+Storage::Storage(Device device, size_t bytes, HostMemory host)
+    : device_(device), host_(host), bytes_(bytes) {
+  if (device == Device::cuda || host == HostMemory::pinned) require_gpu();
+  if (device == Device::cuda) {
+    data_ = cuda::allocate(bytes);
+  } else {
+    data_ = host == HostMemory::pinned ? cuda::allocate_pinned(bytes) : allocate_on_cpu(bytes);
   }
-  data_ = allocate_on_cpu(bytes);
   count_allocation(bytes);
 }
 
 Storage::~Storage() {
-  std::free(data_);
+  if (device_ == Device::cuda) {
+    cuda::deallocate(data_);
+  } else if (host_ == HostMemory::pinned) {
+    cuda::deallocate_pinned(data_);
+  } else {
+    std::free(data_);
+  }
   current_bytes.fetch_sub(static_cast<int64_t>(bytes_));
 }
 
 MemoryStats memory_stats() { return {allocations.load(), current_bytes.load(), peak_bytes.load()}; }
 
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t bytes) {
-  EMBER_REQUIRE(to_device == Device::cpu && from_device == Device::cpu,
-                "copy_bytes: from {} to {} needs a build with CUDA", to_string(from_device),
-                to_string(to_device));
-  std::memcpy(to, from, bytes);
+  copy_bytes_async(to, to_device, from, from_device, bytes);
+  if (to_device != from_device) cuda::synchronize();
+}
+
+void copy_bytes_async(void* to, Device to_device, const void* from, Device from_device,
+                      size_t bytes) {
+  using cuda::Direction;
+  if (to_device == Device::cpu && from_device == Device::cpu) {
+    std::memcpy(to, from, bytes);
+  } else if (to_device == from_device) {
+    cuda::copy(to, from, bytes, Direction::on_device);
+  } else {
+    cuda::copy(to, from, bytes,
+               to_device == Device::cuda ? Direction::to_device : Direction::to_host);
+  }
+}
+
+void synchronize(Device device) {
+  if (device == Device::cuda) cuda::synchronize();
 }
 
 }  // namespace ember

@@ -7,17 +7,22 @@
 
 namespace ember {
 
-/// Where a tensor's elements live. This build knows the CPU; tensors on `cuda` need a build with
-/// CUDA.
+/// Where a tensor's elements live: `cuda` is the first GPU that CUDA sees (CUDA_VISIBLE_DEVICES
+/// chooses), or the emulated one in a program that was linked with it.
 enum class Device { cpu, cuda };
 
 std::string_view to_string(Device device);
 
-/// A block of device memory, 64-byte aligned (2 MiB and huge pages asked for from 4 MiB on). Not
-/// initialised. Throws Error(unavailable) when this build or machine has no such device.
+/// Memory of the host: as it comes, or page-locked, which copies to and from a GPU need in order
+/// not to wait.
+enum class HostMemory { pageable, pinned };
+
+/// A block of device memory, 64-byte aligned (on the CPU, 2 MiB and huge pages asked for from 4 MiB
+/// on). Not initialised. Throws Error(unavailable) when this machine has no such device; pinned
+/// memory needs a GPU too.
 class Storage {
  public:
-  Storage(Device device, size_t bytes);
+  Storage(Device device, size_t bytes, HostMemory host = HostMemory::pageable);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -28,6 +33,7 @@ class Storage {
 
  private:
   Device device_;
+  HostMemory host_;
   size_t bytes_;
   std::byte* data_;
 };
@@ -41,7 +47,24 @@ struct MemoryStats {
 };
 MemoryStats memory_stats();
 
-/// Copies between any two devices; waits until the copy is done.
+/// Copies between any two devices. Between the host and a GPU it waits until the copy is done;
+/// within a GPU everything happens in the order of the calls anyway.
 void copy_bytes(void* to, Device to_device, const void* from, Device from_device, size_t bytes);
+
+/// The same without waiting: the host's memory must be pinned, and stay as it is until a later
+/// synchronize.
+void copy_bytes_async(void* to, Device to_device, const void* from, Device from_device,
+                      size_t bytes);
+
+/// Waits until the device has done all that it was given.
+void synchronize(Device device);
+
+/// What went to the GPU since the program began: tests assert what a training step takes.
+struct DeviceStats {
+  int64_t launches;    ///< of kernels
+  int64_t copies;      ///< between host and GPU, and within it
+  int64_t host_waits;  ///< times that the host waited for the GPU
+};
+DeviceStats device_stats();
 
 }  // namespace ember

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "tensor/device.h"
+
 namespace ember {
 
 /// What a kernel needs for the length of one call. Each purpose has its own buffer, so that nested
@@ -17,7 +19,8 @@ enum class Scratch {
 
 /// At least `count` floats, 64-byte aligned, owned by the calling thread and kept for its next call
 /// (the buffer only grows, so a steady training step allocates nothing). Not initialised; valid
-/// until this thread asks again for the same purpose.
-float* scratch(Scratch purpose, int64_t count);
+/// until this thread asks again for the same purpose and device; on a GPU, kernels that are queued
+/// by then still have it.
+float* scratch(Scratch purpose, int64_t count, Device device = Device::cpu);
 
 }  // namespace ember

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "tensor/cuda/memory.h"
 #include "tensor/device.h"
 #include "tensor/shape.h"
 
@@ -35,12 +39,14 @@ class TensorOf {
     data_ = reinterpret_cast<T*>(storage_->data() + offset);
   }
 
-  static TensorOf filled(Shape shape, T value) {
-    TensorOf tensor(shape);
+  static TensorOf filled(Shape shape, T value, Device device = Device::cpu) {
+    TensorOf tensor(shape, device);
     tensor.fill(value);
     return tensor;
   }
-  static TensorOf zeros(Shape shape) { return filled(shape, T{}); }
+  static TensorOf zeros(Shape shape, Device device = Device::cpu) {
+    return filled(shape, T{}, device);
+  }
   static TensorOf from(Shape shape, std::span<const T> values) {
     EMBER_REQUIRE(static_cast<int64_t>(values.size()) == shape.size(), "tensor {}: {} values given",
                   to_string(shape), values.size());
@@ -70,6 +76,11 @@ class TensorOf {
   }
 
   void fill(T value) {
+    if (device() == Device::cuda) {
+      using Word = std::conditional_t<sizeof(T) == 1, uint8_t, uint32_t>;
+      cuda::fill(data_, std::bit_cast<Word>(value), size());
+      return;
+    }
     auto elements = values();
     std::fill(elements.begin(), elements.end(), value);
   }

@@ -1,0 +1,48 @@
+#include "tensor/cuda/stream.h"
+
+#include "tensor/cuda/check.h"
+#include "tensor/cuda/stats.h"
+
+namespace ember::cuda {
+
+Stream::Stream() {
+  EMBER_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+}
+
+Stream::~Stream() {
+  if (stream_ != nullptr) EMBER_CUDA_REPORT(cudaStreamDestroy(stream_));
+}
+
+Event::Event() { EMBER_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDefault)); }
+
+Event::~Event() {
+  if (event_ != nullptr) EMBER_CUDA_REPORT(cudaEventDestroy(event_));
+}
+
+void Event::record(cudaStream_t stream) { EMBER_CUDA_CHECK(cudaEventRecord(event_, stream)); }
+
+bool Event::done() const {
+  const cudaError_t error = cudaEventQuery(event_);
+  if (error == cudaErrorNotReady) return false;
+  EMBER_CUDA_CHECK(error);
+  return true;
+}
+
+void Event::wait() const {
+  count_host_wait();
+  EMBER_CUDA_CHECK(cudaEventSynchronize(event_));
+}
+
+float Event::milliseconds_since(const Event& start) const {
+  float milliseconds = 0;
+  EMBER_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, start.event_, event_));
+  return milliseconds;
+}
+
+cudaStream_t current_stream() {
+  // Never destroyed: memory that is freed as the program ends still goes through it.
+  static const auto* const stream = new Stream;
+  return stream->get();
+}
+
+}  // namespace ember::cuda
