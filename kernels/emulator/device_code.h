@@ -22,6 +22,7 @@
 // A block's shared memory: blocks run one after another, so one copy serves. No static shared array
 // reaches 64 KiB; this alignment puts at least 16 KiB between two of them: the red zones.
 #define __shared__ static __attribute__((aligned(65536)))
+#define __align__(bytes) __attribute__((aligned(bytes)))
 #define EMBER_UNCHECKED __attribute__((no_sanitize("thread")))
 
 // Values and not variables, so that reading them is no memory access.
@@ -163,6 +164,7 @@ __forceinline__ unsigned atomicInc(unsigned* address, unsigned limit) {
 
 // Arithmetic -------------------------------------------------------------------------------------
 
+using std::isnan;
 using std::max;
 using std::min;
 
