@@ -13,7 +13,7 @@ Stream::~Stream() {
   if (stream_ != nullptr) EMBER_CUDA_REPORT(cudaStreamDestroy(stream_));
 }
 
-Event::Event() { EMBER_CUDA_CHECK(cudaEventCreateWithFlags(&event_, cudaEventDefault)); }
+Event::Event() { EMBER_CUDA_CHECK(cudaEventCreate(&event_)); }
 
 Event::~Event() {
   if (event_ != nullptr) EMBER_CUDA_REPORT(cudaEventDestroy(event_));
