@@ -115,6 +115,40 @@ void __tsan_write_range(void* address, unsigned long bytes) {
   on_access(address, bytes, true, __builtin_return_address(0));
 }
 
+// Atomic operations of host code (std::shared_ptr's counts): done, not looked at. Kernels have
+// CUDA's own.
+#define EMBER_ATOMICS(bits, type)                                                           \
+  type __tsan_atomic##bits##_load(const volatile type* address, int) {                      \
+    return __atomic_load_n(address, __ATOMIC_SEQ_CST);                                      \
+  }                                                                                         \
+  void __tsan_atomic##bits##_store(volatile type* address, type value, int) {               \
+    __atomic_store_n(address, value, __ATOMIC_SEQ_CST);                                     \
+  }                                                                                         \
+  type __tsan_atomic##bits##_exchange(volatile type* address, type value, int) {            \
+    return __atomic_exchange_n(address, value, __ATOMIC_SEQ_CST);                           \
+  }                                                                                         \
+  type __tsan_atomic##bits##_fetch_add(volatile type* address, type value, int) {           \
+    return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);                            \
+  }                                                                                         \
+  type __tsan_atomic##bits##_fetch_sub(volatile type* address, type value, int) {           \
+    return __atomic_fetch_sub(address, value, __ATOMIC_SEQ_CST);                            \
+  }                                                                                         \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile type* address, type* expected, \
+                                                    type value, int, int) {                 \
+    return __atomic_compare_exchange_n(address, expected, value, false, __ATOMIC_SEQ_CST,   \
+                                       __ATOMIC_SEQ_CST);                                   \
+  }                                                                                         \
+  int __tsan_atomic##bits##_compare_exchange_weak(volatile type* address, type* expected,   \
+                                                  type value, int, int) {                   \
+    return __atomic_compare_exchange_n(address, expected, value, true, __ATOMIC_SEQ_CST,    \
+                                       __ATOMIC_SEQ_CST);                                   \
+  }
+EMBER_ATOMICS(8, uint8_t)
+EMBER_ATOMICS(32, uint32_t)
+EMBER_ATOMICS(64, uint64_t)
+#undef EMBER_ATOMICS
+void __tsan_atomic_thread_fence(int) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
 void __ubsan_handle_out_of_bounds(void* data, void* index) {
   out_of_bounds(*static_cast<const OutOfBounds*>(data), reinterpret_cast<unsigned long>(index));
 }
