@@ -40,10 +40,10 @@ inline void report_call(const char* call, cudaError_t error) noexcept {
   } while (false)
 
 /// The same for destructors: prints a warning and goes on.
-#define EMBER_CUDA_REPORT(call)                             \
-  do {                                                      \
-    const cudaError_t ember_cuda_error = (call);            \
-    if (ember_cuda_error != cudaSuccess) {                  \
-      ::ember::cuda::report_call(#call, ember_cuda_error);  \
-    }                                                       \
+#define EMBER_CUDA_REPORT(call)                            \
+  do {                                                     \
+    const cudaError_t ember_cuda_error = (call);           \
+    if (ember_cuda_error != cudaSuccess) {                 \
+      ::ember::cuda::report_call(#call, ember_cuda_error); \
+    }                                                      \
   } while (false)

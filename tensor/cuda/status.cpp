@@ -50,7 +50,8 @@ std::string try_kernel() {
 }
 
 Status find() {
-  Status found{.emulated = kEmulated, .driver_version = 0, .runtime_version = 0, .gpus = {}, .reason = ""};
+  Status found{
+      .emulated = kEmulated, .driver_version = 0, .runtime_version = 0, .gpus = {}, .reason = ""};
   cudaDriverGetVersion(&found.driver_version);
   cudaRuntimeGetVersion(&found.runtime_version);
   int count = 0;

@@ -5,9 +5,7 @@
 
 namespace ember::cuda {
 
-Stream::Stream() {
-  EMBER_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-}
+Stream::Stream() { EMBER_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
 
 Stream::~Stream() {
   if (stream_ != nullptr) EMBER_CUDA_REPORT(cudaStreamDestroy(stream_));
