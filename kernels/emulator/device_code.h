@@ -10,6 +10,8 @@
 #include "kernels/emulator/block.h"
 #include "kernels/emulator/vector_types.h"
 
+// NOLINTBEGIN(bugprone-*,google-*,readability-*): the names are CUDA's
+
 /// The CUDA C++ language of the kernels, in terms of block.h: keywords, built-in variables, warp
 /// and block operations, atomics and arithmetic. Everything here is compiled with the hooks, so
 /// that what it reads and writes is seen by the checker.
@@ -88,8 +90,12 @@ __forceinline__ T __shfl_xor_sync(unsigned mask, T value, int lanes, int width =
 __forceinline__ unsigned __ballot_sync(unsigned mask, int predicate) {
   return ember::emulator::ballot(mask, predicate != 0);
 }
-__forceinline__ int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-__forceinline__ int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
+__forceinline__ int __any_sync(unsigned mask, int predicate) {
+  return __ballot_sync(mask, predicate) != 0;
+}
+__forceinline__ int __all_sync(unsigned mask, int predicate) {
+  return __ballot_sync(mask, !predicate) == 0;
+}
 
 // Memory -----------------------------------------------------------------------------------------
 
@@ -152,7 +158,8 @@ __forceinline__ T atomicOr(T* address, std::type_identity_t<T> value) {
   return ember::emulator::atomic(address, [=](T old) EMBER_UNCHECKED { return old | value; });
 }
 template <typename T>
-__forceinline__ T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
+__forceinline__ T atomicCAS(T* address, std::type_identity_t<T> expected,
+                            std::type_identity_t<T> value) {
   return ember::emulator::atomic(
       address, [=](T old) EMBER_UNCHECKED { return old == expected ? value : old; });
 }
@@ -189,3 +196,5 @@ inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __int_as_float(int x) { return std::bit_cast<float>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
+
+// NOLINTEND(bugprone-*,google-*,readability-*)

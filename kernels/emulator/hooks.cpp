@@ -14,6 +14,8 @@
 #include "kernels/emulator/report.h"
 #include "kernels/emulator/symbols.h"
 
+// NOLINTBEGIN(bugprone-*,google-*,readability-*): the names are GCC's
+
 namespace ember::emulator {
 
 Watch watch = Watch::faults;
@@ -159,3 +161,5 @@ void __ubsan_handle_out_of_bounds_abort(void* data, void* index) {
 }  // extern "C"
 
 #endif
+
+// NOLINTEND(bugprone-*,google-*,readability-*)

@@ -12,6 +12,8 @@
 #include "kernels/emulator/machine.h"
 #include "kernels/emulator/memory.h"
 
+// NOLINTBEGIN(bugprone-*,google-*,readability-*): the names are CUDA's
+
 namespace ember::emulator {
 
 using Work = std::function<cudaError_t()>;
@@ -360,3 +362,5 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
   delete executable;
   return cudaSuccess;
 }
+
+// NOLINTEND(bugprone-*,google-*,readability-*)

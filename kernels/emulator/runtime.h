@@ -10,6 +10,8 @@
 
 #include "kernels/emulator/vector_types.h"
 
+// NOLINTBEGIN(bugprone-*,google-*,readability-*): the names are CUDA's
+
 /// The part of CUDA's runtime API that Ember calls, on the emulated card. Streams run what they are
 /// given at once, in order; a stream that is being captured records it instead. Names, values and
 /// meanings are NVIDIA's (CUDA Runtime API reference); what is not here, Ember does not use.
@@ -213,3 +215,5 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute attribu
   return ember::emulator::set_attribute(
       reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(kernel)), attribute, value);
 }
+
+// NOLINTEND(bugprone-*,google-*,readability-*)

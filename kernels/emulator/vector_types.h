@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+// NOLINTBEGIN(bugprone-*,google-*,readability-*): the names are CUDA's
+
 /// CUDA's vector types: 2 and 4 components aligned as a whole, so that one access moves them.
 
 #define EMBER_VECTOR2(type, component, bytes) \
@@ -50,3 +52,5 @@ struct dim3 {
       : x(size_x), y(size_y), z(size_z) {}
   constexpr explicit dim3(uint3 v) : x(v.x), y(v.y), z(v.z) {}
 };
+
+// NOLINTEND(bugprone-*,google-*,readability-*)
