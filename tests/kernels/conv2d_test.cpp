@@ -102,7 +102,7 @@ TEST_CASE("conv2d_forward is exact on whole numbers, with and without pending an
         const auto expected =
             reference_forward(c, reference_pending(x, pending), to_double(weight),
                               used_bias.empty() ? std::vector<double>() : to_double(used_bias));
-        require_equal_for_any_threads([&] {
+        require_equal_in_any_order([&] {
           Tensor y = poisoned(output_shape(c));
           conv2d_forward(x, pending, weight, used_bias, c.window, y, nullptr);
           REQUIRE(equal_values(y, expected));
@@ -120,7 +120,7 @@ TEST_CASE("conv2d_forward gathers the moments of its output") {
     // A mean of 10^4 beside a spread of about 1: sums of squares would lose the variance.
     const Tensor bias = filled({c.weight[0]}, 1e4f);
     const auto channels = static_cast<size_t>(c.weight[0]);
-    require_equal_for_any_threads([&] {
+    require_equal_in_any_order([&] {
       Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
       Tensor y = poisoned(output_shape(c));
       conv2d_forward(x, {}, weight, bias, c.window, y, &moments);
@@ -158,7 +158,7 @@ TEST_CASE("conv2d_dgrad is exact on whole numbers, pending or not, overwriting o
       for_each_product(c, [&](size_t at_y, size_t at_x, size_t at_w) {
         expected[at_x] += dy[at_y] * weights[at_w];
       });
-      require_equal_for_any_threads([&] {
+      require_equal_in_any_order([&] {
         Tensor dx = poisoned(c.x);
         conv2d_dgrad(dz, pending, weight, c.window, false, dx);
         REQUIRE(equal_values(dx, expected));
@@ -188,7 +188,7 @@ TEST_CASE("conv2d_wgrad is exact on whole numbers, with each operand pending or 
         });
         std::vector<double> expected_bias(static_cast<size_t>(c.weight[0]));
         for (size_t i = 0; i < dy.size(); ++i) expected_bias[i % expected_bias.size()] += dy[i];
-        require_equal_for_any_threads([&] {
+        require_equal_in_any_order([&] {
           Tensor dweight = poisoned(c.weight);
           Tensor dbias = poisoned({c.weight[0]});
           conv2d_wgrad(x, x_pending, dz, dz_pending, c.window, dweight, dbias);
@@ -205,12 +205,12 @@ TEST_CASE("conv2d_wgrad is exact on whole numbers, with each operand pending or 
   });
 }
 
-TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike on any number of threads") {
+TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike in any order of threads") {
   for_each_case([](const Case& c) {
     const Tensor x = random_uniform(c.x, -1, 1, 1);
     const Tensor weight = random_uniform(c.weight, -1, 1, 2);
     const Tensor dz = random_uniform(output_shape(c), -1, 1, 3);
-    require_equal_for_any_threads([&] {
+    require_equal_in_any_order([&] {
       Tensor dx = poisoned(c.x);
       Tensor dweight = poisoned(c.weight);
       Tensor dbias = poisoned({c.weight[0]});

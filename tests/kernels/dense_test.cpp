@@ -51,7 +51,7 @@ TEST_CASE("dense_forward is exact on whole numbers") {
             expected.push_back(sum);
           }
         }
-        require_equal_for_any_threads([&] {
+        require_equal_in_any_order([&] {
           Tensor y = poisoned({rows, outputs});
           dense_forward(x, pending, weight, used_bias, y);
           REQUIRE(equal_values(y, expected));
@@ -90,13 +90,13 @@ TEST_CASE("dense_dgrad and dense_wgrad are exact on whole numbers") {
           }
         }
       }
-      require_equal_for_any_threads([&] {
+      require_equal_in_any_order([&] {
         Tensor dx = poisoned(x.shape());
         dense_dgrad(dz, dz_pending, weight, dx);
         REQUIRE(equal_values(dx, expected_dx));
         return std::vector{dx};
       });
-      require_equal_for_any_threads([&] {
+      require_equal_in_any_order([&] {
         Tensor dweight = poisoned(weight.shape());
         Tensor dbias = poisoned({outputs});
         dense_wgrad(x, x_pending, dz, dz_pending, dweight, dbias);
@@ -108,13 +108,13 @@ TEST_CASE("dense_dgrad and dense_wgrad are exact on whole numbers") {
   });
 }
 
-TEST_CASE("dense rounds alike on any number of threads") {
+TEST_CASE("dense rounds alike in any order of threads") {
   for_each_size([](int64_t rows, int64_t inputs, int64_t outputs) {
     const Tensor x = random_uniform({rows, inputs}, -1, 1, 1);
     const Tensor weight = random_uniform({outputs, inputs}, -1, 1, 2);
     const Tensor bias = random_uniform({outputs}, -1, 1, 3);
     const Tensor dz = random_uniform({rows, outputs}, -1, 1, 4);
-    require_equal_for_any_threads([&] {
+    require_equal_in_any_order([&] {
       Tensor y = poisoned({rows, outputs});
       Tensor dx = poisoned(x.shape());
       Tensor dweight = poisoned(weight.shape());

@@ -13,6 +13,7 @@
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
+#include "tests/devices.h"
 
 /// What the operation tests share: a run on every device, inputs and poisoned outputs there, and
 /// comparisons, which copy back what they compare.
@@ -21,19 +22,34 @@ namespace ember {
 /// Where the helpers below make their tensors; `for_each_device` sets it.
 inline Device test_device = Device::cpu;
 
-/// Runs `body` on the CPU, once for each SIMD target of this machine (SSE4, AVX2, AVX-512, ...).
+/// Runs `body` on each device there is: on the CPU once for each SIMD target of this machine (SSE4,
+/// AVX2, AVX-512, ...), and on a real or an emulated GPU, see tests/devices.h.
 template <typename Body>
 void for_each_device(const Body& body) {
-  struct OneTarget {
-    explicit OneTarget(int64_t target) { hwy::SetSupportedTargetsForTest(target); }
-    ~OneTarget() { hwy::SetSupportedTargetsForTest(0); }
+  struct Scope {
+    Scope(Device device, int64_t simd_target) {
+      test_device = device;
+      hwy::SetSupportedTargetsForTest(simd_target);
+    }
+    ~Scope() {
+      test_device = Device::cpu;
+      hwy::SetSupportedTargetsForTest(0);
+    }
   };
-  for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
-    const int64_t target = targets & -targets;
-    if ((target & HWY_TARGETS) == 0) continue;
-    INFO("SIMD target " << hwy::TargetName(target));
-    const OneTarget scope(target);
-    body();
+  for (const Device device : test_devices()) {
+    INFO("device " << to_string(device));
+    if (device != Device::cpu) {
+      const Scope scope(device, 0);
+      body();
+      continue;
+    }
+    for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
+      const int64_t target = targets & -targets;
+      if ((target & HWY_TARGETS) == 0) continue;
+      INFO("SIMD target " << hwy::TargetName(target));
+      const Scope scope(device, target);
+      body();
+    }
   }
 }
 
@@ -121,17 +137,18 @@ inline bool equal_bytes(const Tensor& a, const Tensor& b) {
                                                static_cast<size_t>(a.size()) * sizeof(float)) == 0;
 }
 
-/// Runs `body` with one, two and three threads, and expects tensors of equal bytes.
+/// Runs `body` in several orders of its threads (see tests/devices.h), and expects tensors of equal
+/// bytes.
 template <typename Body>
-void require_equal_for_any_threads(const Body& body) {
+void require_equal_in_any_order(const Body& body) {
   const int threads = thread_count();
   std::vector<Tensor> first;
-  for (const int count : {1, 2, 3}) {
-    set_thread_count(count);
+  for (int order = 0; order < order_count(test_device); ++order) {
+    set_order(test_device, order);
     const std::vector<Tensor> tensors = body();
-    if (count == 1) first = tensors;
+    if (order == 0) first = tensors;
     for (size_t i = 0; i < first.size(); ++i) {
-      INFO("tensor " << i << " with " << count << " threads");
+      INFO("tensor " << i << " in order " << order);
       REQUIRE(equal_bytes(tensors[i], first[i]));
     }
   }
