@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "kernels/cudnn/conv2d.h"
 #include "kernels/dispatch.h"
 #include "kernels/simd/convolution-inl.h"
 #include "kernels/simd/convolution.h"
@@ -279,12 +280,14 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
                   to_string(moments->mean.shape()), to_string(moments->variance.shape()),
                   to_string(weight.shape()));
   }
+  if (cudnn::conv2d_forward(x, pending, weight, bias, window, y, moments)) return;
   EMBER_DISPATCH(x.device(), conv2d_forward, x, pending, weight, bias, window, y, moments);
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx) {
   require_shapes("conv2d_dgrad", dx.shape(), weight.shape(), dz.shape(), window);
+  if (cudnn::conv2d_dgrad(dz, pending, weight, window, accumulate, dx)) return;
   EMBER_DISPATCH(dz.device(), conv2d_dgrad, dz, pending, weight, window, accumulate, dx);
 }
 
@@ -293,6 +296,7 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   Tensor& dbias) {
   require_shapes("conv2d_wgrad", x.shape(), dweight.shape(), dz.shape(), window);
   require_bias("conv2d_wgrad", "dbias", dbias, dweight.shape());
+  if (cudnn::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, dbias)) return;
   EMBER_DISPATCH(x.device(), conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight, dbias);
 }
 

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "kernels/depthwise_rows.h"
+#include "kernels/cudnn/conv2d.h"
 #include "kernels/dispatch.h"
 #include "kernels/partial_sums.h"
 #include "kernels/simd/moments-inl.h"
@@ -323,12 +324,14 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
                   to_string(moments->mean.shape()), to_string(moments->variance.shape()),
                   to_string(channels));
   }
+  if (cudnn::conv2d_forward(x, pending, weight, Tensor(), window, y, moments)) return;
   EMBER_DISPATCH(x.device(), depthwise_conv2d_forward, x, pending, weight, window, y, moments);
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                             const Window& window, Tensor& dx) {
   require_shapes("depthwise_conv2d_dgrad", dx.shape(), weight.shape(), window, "dz", dz.shape());
+  if (cudnn::conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx)) return;
   EMBER_DISPATCH(dz.device(), depthwise_conv2d_dgrad, dz, pending, weight, window, dx);
 }
 
@@ -336,6 +339,8 @@ void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Ten
                             const PendingGradient& dz_pending, const Window& window,
                             Tensor& dweight) {
   require_shapes("depthwise_conv2d_wgrad", x.shape(), dweight.shape(), window, "dz", dz.shape());
+  Tensor no_bias;
+  if (cudnn::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, no_bias)) return;
   EMBER_DISPATCH(x.device(), depthwise_conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight);
 }
 

@@ -7,16 +7,13 @@ namespace {
 
 using Sizes = std::array<int64_t, 4>;
 
-// Vector accesses need this much; Ember's tensors begin at multiples of 64 bytes.
-constexpr int64_t kAlignment = 16;
-
 Descriptor tensor(Operand id, const Sizes& sizes, const Sizes& strides, bool in_memory = true) {
   // A tensor that stays inside the graph shares the id of the operand it becomes, negated.
   const auto unique = static_cast<int64_t>(id);
   return Descriptor(CUDNN_BACKEND_TENSOR_DESCRIPTOR, "tensor")
       .set(ATTRIBUTE(TENSOR_UNIQUE_ID), in_memory ? unique : -unique)
       .set(ATTRIBUTE(TENSOR_DATA_TYPE), CUDNN_DATA_FLOAT)
-      .set(ATTRIBUTE(TENSOR_BYTE_ALIGNMENT), kAlignment)
+      .set(ATTRIBUTE(TENSOR_BYTE_ALIGNMENT), kOperandAlignment)
       .set(ATTRIBUTE(TENSOR_DIMENSIONS), sizes)
       .set(ATTRIBUTE(TENSOR_STRIDES), strides)
       .set(ATTRIBUTE(TENSOR_IS_VIRTUAL), !in_memory)

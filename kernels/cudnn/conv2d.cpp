@@ -1,0 +1,116 @@
+#include "kernels/cudnn/conv2d.h"
+
+#include <cstdio>
+#include <set>
+
+#include "kernels/conv2d.h"
+#include "kernels/conv_backend.h"
+#include "kernels/cudnn/executor.h"
+#include "tensor/error.h"
+
+namespace ember::cudnn {
+namespace {
+
+/// Says once why a convolution runs on Ember's own kernel.
+void note(const Convolution& convolution, const std::string& reason) {
+  static std::set<Convolution> noted;
+  if (!noted.insert(convolution).second) return;
+  fmt::print(stderr, "note: Ember's own kernel computes {}: {}\n", to_string(convolution), reason);
+}
+
+Executor& executor() {
+  static Executor executor;
+  return executor;
+}
+
+/// Where a transformed copy goes; each role has its own, since wgrad needs both at once.
+Tensor copy_of(const Tensor& raw, GrowingStorage& storage) {
+  const int64_t bytes = raw.size() * static_cast<int64_t>(sizeof(float));
+  return {raw.shape(), storage.of_at_least(bytes), 0};
+}
+
+Tensor settled(const Tensor& raw, const Pending& pending) {
+  static GrowingStorage storage;
+  if (pending.identity()) return raw;
+  Tensor z = copy_of(raw, storage);
+  materialize(raw, pending, z);
+  return z;
+}
+
+Tensor settled(const Tensor& dz, const PendingGradient& pending) {
+  static GrowingStorage storage;
+  if (pending.identity()) return dz;
+  Tensor dy = copy_of(dz, storage);
+  materialize_gradient(dz, pending, dy);
+  return dy;
+}
+
+/// Runs the convolution on the operands that `prepare` returns, if there is a plan.
+template <typename Prepare>
+bool run(const Convolution& convolution, const Prepare& prepare) {
+  try {
+    const Planned& planned = executor().planner().find(convolution);
+    if (planned.plan) {
+      executor().run(*planned.plan, prepare());
+      return true;
+    }
+    note(convolution, "cuDNN: " + planned.refusal);
+  } catch (const Error& error) {
+    note(convolution, error.what());
+  }
+  return false;
+}
+
+bool chosen(const Tensor& x) {
+  return conv_backend() == ConvBackend::cudnn && x.device() == Device::cuda;
+}
+
+}  // namespace
+
+bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
+                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+  if (!chosen(x)) return false;
+  Convolution convolution = convolution_of(Direction::forward, x.shape(), weight.shape(), window);
+  convolution.bias = !bias.empty();
+  const bool done = run(convolution, [&]() -> Operands {
+    return {settled(x, pending).data(), weight.data(), y.data(), bias.data()};
+  });
+  if (done && moments != nullptr) channel_moments(y, *moments);
+  return done;
+}
+
+bool conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
+                  const Window& window, bool accumulate, Tensor& dx) {
+  if (!chosen(dz)) return false;
+  Convolution convolution = convolution_of(Direction::dgrad, dx.shape(), weight.shape(), window);
+  convolution.accumulate = accumulate;
+  return run(convolution, [&]() -> Operands {
+    return {dx.data(), weight.data(), settled(dz, pending).data()};
+  });
+}
+
+bool conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                  const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
+                  Tensor& dbias) {
+  if (!chosen(x)) return false;
+  const Convolution convolution =
+      convolution_of(Direction::wgrad, x.shape(), dweight.shape(), window);
+  const bool done = run(convolution, [&]() -> Operands {
+    return {settled(x, x_pending).data(), dweight.data(), settled(dz, dz_pending).data()};
+  });
+  if (done && !dbias.empty()) {
+    // dbias sums dz over its pixels, which Ember's wgrad does beside the product; of a product with
+    // one value a pixel, whichever, nothing but dbias is of use.
+    const int64_t outputs = dz.dim(-1);
+    const Tensor pixels = dz.reshape({dz.size() / outputs, 1, 1, outputs});
+    const Tensor values =
+        dz.reshape({dz.size()}).rows(0, pixels.dim(0)).reshape({pixels.dim(0), 1, 1, 1});
+    static GrowingStorage storage;
+    Tensor unused = Tensor({outputs, 1, 1, 1},
+                           storage.of_at_least(outputs * static_cast<int64_t>(sizeof(float))), 0);
+    cuda::conv2d_wgrad(values, {}, pixels, dz_pending, {}, unused, dbias);
+  }
+  return done;
+}
+
+}  // namespace ember::cudnn

@@ -1,0 +1,61 @@
+#include "kernels/cudnn/executor.h"
+
+#include <algorithm>
+
+#include "kernels/cudnn/api.h"
+#include "tensor/cuda/stream.h"
+#include "tensor/error.h"
+
+#define ATTRIBUTE EMBER_CUDNN_ATTRIBUTE
+
+namespace ember::cudnn {
+namespace {
+
+std::shared_ptr<cudnnContext> make_handle() {
+  cudnnHandle_t raw = nullptr;
+  check(api().create(&raw), "cudnnCreate");
+  const std::shared_ptr<cudnnContext> handle(raw, [](cudnnHandle_t h) { api().destroy(h); });
+  check(api().set_stream(raw, cuda::current_stream()), "cudnnSetStream");
+  return handle;
+}
+
+}  // namespace
+
+const std::shared_ptr<Storage>& GrowingStorage::of_at_least(int64_t bytes) {
+  const auto wanted = static_cast<size_t>(bytes);
+  if (storage_ == nullptr || storage_->bytes() < wanted) {
+    storage_.reset();
+    storage_ = std::make_shared<Storage>(Device::cuda, wanted);
+  }
+  return storage_;
+}
+
+Executor::Executor() : handle_(make_handle()), planner_(Target::card(handle_.get())) {}
+
+void Executor::run(const Plan& plan, const Operands& operands) {
+  const std::array pointers{operands.x, operands.weight, operands.y, operands.bias};
+  constexpr std::array<int64_t, 4> kIds{
+      static_cast<int64_t>(Operand::x), static_cast<int64_t>(Operand::weight),
+      static_cast<int64_t>(Operand::y), static_cast<int64_t>(Operand::bias)};
+  std::array<void*, 4> memory{};
+  for (size_t i = 0; i < pointers.size(); ++i) {
+    if (reinterpret_cast<uintptr_t>(pointers[i]) % kOperandAlignment != 0) {
+      fail(ExitCode::unavailable, "cuDNN: a tensor does not begin at a multiple of {} bytes",
+           kOperandAlignment);
+    }
+    memory[i] = const_cast<float*>(pointers[i]);  // cuDNN writes only the result
+  }
+  void* workspace = workspace_.of_at_least(plan.workspace_bytes)->data();
+  Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, "tensors of a plan");
+  if (operands.bias != nullptr) {
+    pack.set(ATTRIBUTE(VARIANT_PACK_UNIQUE_IDS), kIds)
+        .set(ATTRIBUTE(VARIANT_PACK_DATA_POINTERS), memory);
+  } else {
+    pack.set(ATTRIBUTE(VARIANT_PACK_UNIQUE_IDS), std::array{kIds[0], kIds[1], kIds[2]})
+        .set(ATTRIBUTE(VARIANT_PACK_DATA_POINTERS), std::array{memory[0], memory[1], memory[2]});
+  }
+  pack.set(ATTRIBUTE(VARIANT_PACK_WORKSPACE), workspace).finalize();
+  check(api().execute(handle_.get(), plan.descriptor.get(), pack.get()), "execute");
+}
+
+}  // namespace ember::cudnn

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "kernels/cudnn/graph.h"
+#include "kernels/cudnn/planner.h"
+#include "tensor/device.h"
+
+namespace ember::cudnn {
+
+/// The tensors of a convolution, by their roles in forward: x or dx, weight or dweight, y or dy.
+/// Only one of them is written. `bias` is null where there is none.
+struct Operands {
+  const float* x;
+  const float* weight;
+  const float* y;
+  const float* bias = nullptr;
+};
+
+/// A block of GPU memory that only grows.
+class GrowingStorage {
+ public:
+  const std::shared_ptr<Storage>& of_at_least(int64_t bytes);
+
+ private:
+  std::shared_ptr<Storage> storage_;
+};
+
+/// cuDNN on the GPU that Ember uses: its handle, its plans and one workspace for all of them, which
+/// they may share because they run in order on one stream.
+class Executor {
+ public:
+  /// Throws Error(unavailable) where cuDNN cannot be loaded or there is no GPU.
+  Executor();
+
+  Planner& planner() { return planner_; }
+  /// Queues the plan on cuda::current_stream(). Throws Error(unavailable) when cuDNN refuses.
+  void run(const Plan& plan, const Operands& operands);
+
+ private:
+  std::shared_ptr<cudnnContext> handle_;
+  Planner planner_;
+  GrowingStorage workspace_;
+};
+
+}  // namespace ember::cudnn

@@ -1,0 +1,135 @@
+// The convolution tests of tests/kernels, through a stand-in for cuDNN on the emulated card, and
+// what happens when cuDNN refuses.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <dlfcn.h>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "kernels/conv2d.h"
+#include "kernels/conv_backend.h"
+#include "kernels/cudnn/api.h"
+#include "kernels/depthwise_conv2d.h"
+#include "tensor/temporary_folder.h"
+#include "tests/cudnn/stand_in.h"
+#include "tests/kernels/testing.h"
+
+namespace ember {
+namespace {
+
+CudnnStandIn* stand_in = nullptr;
+
+void send_convolutions_to_the_stand_in() {
+  setenv("EMBER_CUDNN", EMBER_CUDNN_STAND_IN, /*overwrite=*/1);
+  set_conv_backend(ConvBackend::cudnn);
+  void* library = dlopen(EMBER_CUDNN_STAND_IN, RTLD_NOW);
+  stand_in = static_cast<CudnnStandIn*>(dlsym(library, "cudnn_stand_in"));
+  stand_in->write = [](void* to, const void* from, size_t bytes) {
+    copy_bytes(to, Device::cuda, from, Device::cpu, bytes);
+  };
+}
+
+/// What `body` writes to stderr.
+template <typename Body>
+std::string errors_of(const Body& body) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "stderr";
+  std::fflush(stderr);
+  const int before = dup(STDERR_FILENO);
+  const int file = open(path.c_str(), O_CREAT | O_WRONLY, 0600);
+  dup2(file, STDERR_FILENO);
+  body();
+  std::fflush(stderr);
+  dup2(before, STDERR_FILENO);
+  close(file);
+  close(before);
+  std::ifstream text(path);
+  return {std::istreambuf_iterator(text), {}};
+}
+
+/// y of a convolution of ones: what stands in each element is the number of products.
+double corner_of_ones(const Shape& x, int64_t outputs) {
+  test_device = Device::cuda;
+  const Tensor weight = filled({outputs, 3, 3, x[3]}, 1);
+  Tensor y = poisoned(conv2d_output_shape(x, weight.shape(), {}));
+  conv2d_forward(filled(x, 1), {}, weight, Tensor(), {}, y, nullptr);
+  const double corner = to_double(y).at(0);
+  test_device = Device::cpu;
+  return corner;
+}
+
+}  // namespace
+
+TEST_CASE("each convolution is one plan that runs") {
+  test_device = Device::cuda;
+  const Tensor x = filled({2, 5, 4, 8}, 1);
+  const Tensor plain = filled({4, 3, 3, 8}, 1);
+  const Tensor depthwise = filled({3, 3, 8}, 1);
+  Tensor y = poisoned({2, 3, 2, 4});
+  Tensor depthwise_y = poisoned({2, 3, 2, 8});
+  Tensor dx = poisoned(x.shape());
+  Tensor dplain = poisoned(plain.shape());
+  Tensor ddepthwise = poisoned(depthwise.shape());
+  Tensor dbias = poisoned({4});
+  const int64_t before = stand_in->executed;
+  conv2d_forward(x, {}, plain, Tensor(), {}, y, nullptr);
+  conv2d_dgrad(y, {}, plain, {}, false, dx);
+  conv2d_wgrad(x, {}, y, {}, {}, dplain, dbias);
+  depthwise_conv2d_forward(x, {}, depthwise, {}, depthwise_y, nullptr);
+  depthwise_conv2d_dgrad(depthwise_y, {}, depthwise, {}, dx);
+  depthwise_conv2d_wgrad(x, {}, depthwise_y, {}, {}, ddepthwise);
+  CHECK(stand_in->executed == before + 6);
+  test_device = Device::cpu;
+}
+
+TEST_CASE("where cuDNN has no plan or fails, Ember's kernel computes and says so once") {
+  const std::array<bool CudnnStandIn::*, 2> failures{&CudnnStandIn::refuse_plans,
+                                                     &CudnnStandIn::refuse_execution};
+  const std::array<const char*, 2> reasons{"cuDNN: no engine supports it",
+                                           "cuDNN: execute: CUDNN_STATUS_EXECUTION_FAILED"};
+  for (size_t i = 0; i < failures.size(); ++i) {
+    const Shape x{1, 7, 7, static_cast<int64_t>(4 * (i + 1))};
+    stand_in->*failures[i] = true;
+    const std::string errors = errors_of([&] {
+      CHECK(corner_of_ones(x, 12) == 9.0 * static_cast<double>(x[3]));
+      CHECK(corner_of_ones(x, 12) == 9.0 * static_cast<double>(x[3]));
+    });
+    stand_in->*failures[i] = false;
+    CAPTURE(errors);
+    const std::string beginning = "note: Ember's own kernel computes forward of 3x3";
+    CHECK(errors.find(beginning) == 0);
+    CHECK(errors.find(beginning, 1) == std::string::npos);
+    CHECK(errors.find(reasons[i]) != std::string::npos);
+  }
+}
+
+TEST_CASE("Ember's own kernels are used again when they are chosen") {
+  const int64_t before = stand_in->executed;
+  set_conv_backend(ConvBackend::own);
+  CHECK(corner_of_ones({1, 3, 3, 2}, 1) == 18);
+  CHECK(stand_in->executed == before);
+  set_conv_backend(ConvBackend::cudnn);
+  CHECK(corner_of_ones({1, 3, 3, 2}, 1) == 18);
+  CHECK(stand_in->executed == before + 1);
+}
+
+TEST_CASE("a library of another major version is refused") {
+  stand_in->version = 100203;
+  CHECK_THROWS_WITH_AS(cudnn::load_library(std::array<std::string, 1>{EMBER_CUDNN_STAND_IN}),
+                       doctest::Contains("is version 10.2.3, this build needs 9.x"), Error);
+  stand_in->version = 90800;
+}
+
+}  // namespace ember
+
+int main(int argc, char** argv) {
+  ember::send_convolutions_to_the_stand_in();
+  return doctest::Context(argc, argv).run();
+}
