@@ -95,10 +95,11 @@ __device__ void finish_moments(MomentSums* sums, unsigned count, const MomentsOu
   for (unsigned i = thread_in_block(); i < count; i += threads_in_block()) {
     const int64_t channel = channel_of(i);
     if (channel < 0) continue;
-    const double rows = sums[i].count;
-    const double offset = sums[i].sum / rows;  // of the mean from the shift
-    const double variance = sums[i].squares / rows - offset * offset;
-    output.mean[channel] = static_cast<float>(sums[i].shift + offset);
+    const MomentSums total = sums[i];
+    const double rows = total.count;
+    const double offset = total.sum / rows;  // of the mean from the shift
+    const double variance = total.squares / rows - offset * offset;
+    output.mean[channel] = static_cast<float>(total.shift + offset);
     output.variance[channel] = static_cast<float>(variance > 0 || isnan(variance) ? variance : 0.0);
   }
 }

@@ -70,7 +70,10 @@ __device__ void merge_rows(Cell* cells, unsigned rows, unsigned count) {
   while (rows > 1) {
     const unsigned kept = (rows + 1) / 2;
     for (unsigned i = thread_in_block(); i < (rows - kept) * count; i += threads_in_block()) {
-      merge(cells[i], cells[kept * count + i]);
+      Cell merged = cells[i];  // whole cells, which one access moves
+      const Cell other = cells[kept * count + i];
+      merge(merged, other);
+      cells[i] = merged;
     }
     __syncthreads();
     rows = kept;
