@@ -14,8 +14,8 @@
 
 extern "C" {
 // The linker's marks around the constant and the zero-initialised data.
-extern char __executable_start;
-extern char __bss_start;
+extern char __executable_start;  // NOLINT(bugprone-reserved-identifier)
+extern char __bss_start;         // NOLINT(bugprone-reserved-identifier)
 extern char _end;
 }
 
