@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/data/testing.h"
+#include "tests/devices.h"
 #include "tests/golden.h"
 
 namespace ember {
@@ -118,6 +119,75 @@ TEST_CASE("neutral parameters leave an image as it is, and a flip mirrors it") {
     CHECK(same.data()[i] == image.data()[i]);
     CHECK(mirrored.data()[i] == image.data()[i + 3 * (8 - 2 * column)]);
   }
+}
+
+/// A batch of seven from five photos.
+struct Noise {
+  ByteTensor photos;
+  IndexTensor photo_of = IndexTensor::from({7}, std::array<int32_t, 7>{0, 3, 1, 4, 4, 2, 0});
+  TensorOf<PixelMap> maps{{7}};
+
+  Noise(int64_t height, int64_t width) : photos({5, height, width, 3}) {
+    const Philox random(2, Purpose::augmentation, 1);
+    for (int64_t i = 0; i < 5; ++i) {
+      photos.rows(i, i + 1).copy_from(
+          noise_image(height, width, static_cast<uint64_t>(i)).reshape({1, height, width, 3}));
+    }
+    for (int64_t i = 0; i < 7; ++i) {
+      maps.data()[i] = pixel_map(
+          draw_augmentation({}, random, static_cast<uint64_t>(i), height, width), height, width);
+    }
+  }
+  ByteTensor photo(int64_t n) const {
+    const int64_t place = photo_of.data()[n];
+    return photos.rows(place, place + 1).reshape({photos.dim(1), photos.dim(2), 3});
+  }
+};
+
+TEST_CASE("a batch holds its images as warped and scaled one by one") {
+  for (const Device device : test_devices()) {
+    INFO(to_string(device));
+    for (const Scale scale : {Scale::unit, Scale::symmetric, Scale::imagenet}) {
+      for (const Shape& sides : {Shape{1, 1}, Shape{7, 5}, Shape{33, 8}, Shape{20, 19}}) {
+        const Noise noise(sides[0], sides[1]);
+        const ByteTensor photos = noise.photos.to(device);
+        const IndexTensor photo_of = noise.photo_of.to(device);
+        const Tensor unset = Tensor::filled(photos.shape().with_rows(7), NAN);
+        Tensor warps = unset.to(device);
+        Tensor scales = unset.to(device);
+        warp_batch(photos, photo_of, noise.maps.to(device), scaling_of(scale), warps);
+        scale_batch(photos, photo_of, scale, scales);
+        const Tensor warps_read = warps.to(Device::cpu);
+        const Tensor scales_read = scales.to(Device::cpu);
+        for (int64_t n = 0; n < 7; ++n) {
+          const Tensor one = warped(noise.photo(n), noise.maps.data()[n], scaling_of(scale));
+          Tensor scaled(one.shape());
+          scale_pixels(noise.photo(n), scale, scaled);
+          float worst = 0;
+          int64_t unequal = 0;
+          for (int64_t i = 0; i < one.size(); ++i) {
+            const float error = std::abs(warps_read.data()[n * one.size() + i] - one.data()[i]);
+            worst = error <= worst ? worst : error;  // a NaN is the worst
+            if (scales_read.data()[n * one.size() + i] != scaled.data()[i]) ++unequal;
+          }
+          CHECK(worst <= (device == Device::cpu ? 0.0f : 1e-6f));
+          CHECK(unequal == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a batch whose parts do not fit together is refused") {
+  const Noise noise(3, 4);
+  Tensor images({7, 4, 3, 3});
+  check_error(ExitCode::internal, {"scale_batch: images (7, 4, 3, 3)", "(5, 3, 4, 3)"},
+              [&] { scale_batch(noise.photos, noise.photo_of, Scale::unit, images); });
+  Tensor fitting({7, 3, 4, 3});
+  const TensorOf<PixelMap> few({6});
+  check_error(ExitCode::internal, {"warp_batch: maps (6)", "photo_of (7)"}, [&] {
+    warp_batch(noise.photos, noise.photo_of, few, scaling_of(Scale::unit), fitting);
+  });
 }
 
 TEST_CASE("parameters are drawn uniformly from their ranges") {
