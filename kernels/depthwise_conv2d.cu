@@ -21,6 +21,7 @@ namespace ember::cuda {
 namespace {
 
 constexpr int kSize = 3;  ///< of the kernels that have a fast version
+constexpr int kTaps = kSize * kSize;
 
 /// The planes of a convolution that slides: forward, or backward at stride 1.
 struct Slide {
@@ -30,6 +31,26 @@ struct Slide {
   int top, left;
   bool turned;  ///< the kernel is turned by 180 degrees
 };
+
+/// The thread's weights of all taps, by way of shared memory, so that a block reads them once.
+/// Leaves `shared` free.
+template <class V>
+__device__ void load_taps(const float* weight, int channels, bool turned, V* shared,
+                          V (&weights)[kTaps]) {
+  for (unsigned i = thread_in_block(); i < kTaps * kDepthwiseVectors; i += threads_in_block()) {
+    const unsigned vector = blockIdx.y * kDepthwiseVectors + i % kDepthwiseVectors;
+    const auto channel = static_cast<int>(vector) * kLanes<V>;
+    const int64_t tap = i / kDepthwiseVectors;
+    shared[i] = channel < channels ? load_constant<V>(weight + tap * channels + channel)
+                                   : broadcast<V>(0.0f);
+  }
+  __syncthreads();
+#pragma unroll
+  for (int tap = 0; tap < kTaps; ++tap) {
+    weights[tap] = shared[(turned ? kTaps - 1 - tap : tap) * kDepthwiseVectors + threadIdx.x];
+  }
+  __syncthreads();
+}
 
 /// A thread's column of y: writes it and gathers its moments.
 template <class V>
@@ -58,13 +79,13 @@ class OutputColumn {
                          const MomentsOutput& moments) const {
     if (!wants_moments_) return;
     __syncthreads();
-    const unsigned count = kLanes<V> * blockDim.x;
+    constexpr unsigned kCount = kLanes<V> * kDepthwiseVectors;
 #pragma unroll
     for (int lane = 0; lane < kLanes<V>; ++lane) {
-      cells[threadIdx.y * count + lane * blockDim.x + threadIdx.x] = sums_[lane];
+      cells[depthwise_line() * kCount + lane * kDepthwiseVectors + threadIdx.x] = sums_[lane];
     }
-    merge_rows(cells, blockDim.y, count);
-    finish_moments(cells, count, moments, blockIdx.y, blockIdx.x, tiles.tiles,
+    merge_rows(cells, blockDim.y * blockDim.z, kCount);
+    finish_moments(cells, kCount, moments, blockIdx.y, blockIdx.x, tiles.tiles,
                    [channels](unsigned i) { return channel_of_cell<V>(i, channels); });
   }
 
@@ -95,12 +116,8 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
               (static_cast<int>(blockDim.y) - 1) * kStride + kSize, reinterpret_cast<V*>(shared));
   OutputColumn<V> output(y, s.out_height, s.out_width, s.channels, tile, moments.mean != nullptr);
 
-  V weights[kSize * kSize];
-#pragma unroll
-  for (int tap = 0; tap < kSize * kSize; ++tap) {
-    const int from = s.turned ? kSize * kSize - 1 - tap : tap;
-    weights[tap] = load_constant<V>(weight + int64_t{from} * s.channels + tile.channel);
-  }
+  V weights[kTaps];
+  load_taps(weight, s.channels, s.turned, reinterpret_cast<V*>(shared), weights);
   V open[kOpen];
   for (V& sum : open) sum = broadcast<V>(0.0f);
 
@@ -114,10 +131,10 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
       if (row > last) break;
       const V* values = stage.advance(row < last ? row + 1 : -1);
       if (values == nullptr) continue;
-      values += threadIdx.y * kStride * blockDim.x + threadIdx.x;
+      values += threadIdx.y * kStride * kDepthwiseVectors + threadIdx.x;
 #pragma unroll
       for (int kw = 0; kw < kSize; ++kw) {
-        const V value = values[kw * blockDim.x];
+        const V value = values[kw * kDepthwiseVectors];
 #pragma unroll
         for (int a = 0; a < kOpen; ++a) {
           const int kh = phase + a * kStride;
@@ -149,11 +166,8 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
   const auto tile = DepthwiseTile::of_block<V>(tiles, cell_rows, s.channels);
   Stage stage(dy, s.in_height, s.in_width, s.channels, tile, first_v + tile.first_column - 1,
               static_cast<int>(blockDim.y) + 1, reinterpret_cast<V*>(shared));
-  V weights[kSize * kSize];
-#pragma unroll
-  for (int tap = 0; tap < kSize * kSize; ++tap) {
-    weights[tap] = load_constant<V>(weight + int64_t{tap} * s.channels + tile.channel);
-  }
+  V weights[kTaps];
+  load_taps(weight, s.channels, false, reinterpret_cast<V*>(shared), weights);
   const int column = 2 * (first_v + tile.column) - s.left;
   const int64_t image = int64_t{tile.image} * s.out_height * s.out_width * s.channels;
   const auto write = [&](int row, int side, V value) {
@@ -171,8 +185,8 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     V left = broadcast<V>(0.0f);
     V here = broadcast<V>(0.0f);
     if (values != nullptr) {
-      left = values[threadIdx.y * blockDim.x + threadIdx.x];
-      here = values[(threadIdx.y + 1) * blockDim.x + threadIdx.x];
+      left = values[threadIdx.y * kDepthwiseVectors + threadIdx.x];
+      here = values[(threadIdx.y + 1) * kDepthwiseVectors + threadIdx.x];
     }
     if (i > 0) {
       const V none = broadcast<V>(0.0f);
@@ -270,7 +284,7 @@ void forward(const Activation& x, const Tensor& weight, const Convolution& s, Te
              Moments* moments) {
   const DepthwiseTiles tiles(s.images, s.out_height, s.out_width, s.channels, kLanes<V>);
   const MomentsOutput output(moments, tiles.groups, tiles.tiles,
-                             int64_t{tiles.vectors} * kLanes<V>);
+                             int64_t{kDepthwiseVectors} * kLanes<V>);
   if (has_fast_kernel(s)) {
     launch(s.window.stride_h == 1 ? depthwise_slide_kernel<V, Activation, 1>
                                   : depthwise_slide_kernel<V, Activation, 2>,

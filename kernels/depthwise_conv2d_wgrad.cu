@@ -15,8 +15,7 @@ namespace {
 
 constexpr int kSize = 3;
 constexpr int kTaps = kSize * kSize;
-/// Half of the other kernels' columns: the nine sums take registers and shared memory.
-constexpr unsigned kColumns = 16;
+/// Half of the other kernels': the nine sums take registers and shared memory.
 constexpr unsigned kThreads = 128;
 
 /// Where blocks merge their sums. A block has (taps, vectors) cells.
@@ -27,9 +26,10 @@ struct WeightSums {
 
   WeightSums(Tensor& gradient, const DepthwiseTiles& tiles, int64_t taps, int lanes)
       : dweight(gradient.data()),
-        partials(scratch(Scratch::partial_sums,
-                         partial_rows(tiles.tiles) * tiles.groups * tiles.vectors * taps * lanes,
-                         Device::cuda)),
+        partials(
+            scratch(Scratch::partial_sums,
+                    partial_rows(tiles.tiles) * tiles.groups * kDepthwiseVectors * taps * lanes,
+                    Device::cuda)),
         counters(block_counters(partial_counters(tiles.tiles) * tiles.groups * taps)) {}
 
   /// Ends a kernel whose block has summed up `taps` taps from `first_tap` on: `cells` (columns,
@@ -37,17 +37,18 @@ struct WeightSums {
   template <class V>
   __device__ void finish(V* cells, unsigned taps, unsigned first_tap, unsigned tiles,
                          int channels) const {
-    const unsigned count = taps * blockDim.x;
+    const unsigned count = taps * kDepthwiseVectors;
     const unsigned share = blockIdx.z * gridDim.y + blockIdx.y;
-    merge_rows(cells, blockDim.y, count);
+    merge_rows(cells, blockDim.y * blockDim.z, count);
     if (!merge_blocks(cells, count,
                       reinterpret_cast<V*>(partials) + share * partial_rows(tiles) * count,
                       counters + share * partial_counters(tiles), blockIdx.x, tiles)) {
       return;
     }
     for (unsigned i = thread_in_block(); i < count; i += threads_in_block()) {
-      const auto channel = static_cast<int>((blockIdx.y * blockDim.x + i % blockDim.x) * kLanes<V>);
-      const int64_t tap = first_tap + i / blockDim.x;
+      const auto channel =
+          static_cast<int>((blockIdx.y * kDepthwiseVectors + i % kDepthwiseVectors) * kLanes<V>);
+      const int64_t tap = first_tap + i / kDepthwiseVectors;
       if (channel < channels) store(dweight + tap * channels + channel, cells[i]);
     }
   }
@@ -99,10 +100,10 @@ __global__ void __launch_bounds__(kThreads, 3)
       if (row > last) break;
       const V* values = stage.advance(row < last ? row + 1 : -1);
       if (values == nullptr) continue;
-      values += threadIdx.y * kStride * blockDim.x + threadIdx.x;
+      values += threadIdx.y * kStride * kDepthwiseVectors + threadIdx.x;
 #pragma unroll
       for (int kw = 0; kw < kSize; ++kw) {
-        const V value = values[kw * blockDim.x];
+        const V value = values[kw * kDepthwiseVectors];
 #pragma unroll
         for (int a = 0; a < kOpen; ++a) {
           const int kh = phase + a * kStride;
@@ -116,7 +117,7 @@ __global__ void __launch_bounds__(kThreads, 3)
   __syncthreads();
 #pragma unroll
   for (int tap = 0; tap < kTaps; ++tap) {
-    cells[(threadIdx.y * kTaps + tap) * blockDim.x + threadIdx.x] = sums[tap];
+    cells[(depthwise_line() * kTaps + tap) * kDepthwiseVectors + threadIdx.x] = sums[tap];
   }
   output.finish(cells, kTaps, 0, tiles.tiles, channels);
 }
@@ -145,13 +146,13 @@ __global__ void __launch_bounds__(kThreads)
     sum =
         multiply_add(x_reader.value(x_reader.load(in)), dy_reader.value(dy_reader.load(out)), sum);
   }
-  cells[threadIdx.y * blockDim.x + threadIdx.x] = sum;
+  cells[depthwise_line() * kDepthwiseVectors + threadIdx.x] = sum;
   output.finish(cells, 1, blockIdx.z, tiles.tiles, channels);
 }
 
 template <class V>
 void wgrad(const Activation& x, const IncomingGradient& dy, const Convolution& s, Tensor& dweight) {
-  const DepthwiseTiles tiles(s.images, s.out_height, s.out_width, s.channels, kLanes<V>, kColumns);
+  const DepthwiseTiles tiles(s.images, s.out_height, s.out_width, s.channels, kLanes<V>, kThreads);
   const int64_t taps = s.kernel_h * s.kernel_w;
   const WeightSums output(dweight, tiles, taps, kLanes<V>);
   LaunchConfig config = tiles.launch_config();

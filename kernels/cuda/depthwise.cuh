@@ -14,76 +14,86 @@ namespace ember::cuda {
 
 using Convolution = cpu::DepthwiseShape;
 
+/// V's of channels in a block: 128 bytes of a pixel where V is float4.
+inline constexpr unsigned kDepthwiseVectors = 8;
 inline constexpr unsigned kDepthwiseThreads = 256;
 
 /// Tiles of a plane (images, height, width) of pixels, for all groups of channels. A block has
-/// (vectors, columns) threads: neighbouring threads have neighbouring channels, then neighbouring
-/// columns; each goes down the rows of its band.
+/// (vectors, columns, images) threads: neighbouring threads have neighbouring channels, then
+/// neighbouring columns, and where an image is narrow the block has several; each thread goes down
+/// the rows of its band.
 struct DepthwiseTiles {
-  unsigned vectors;  ///< V's of channels in a group
   unsigned columns;
+  unsigned block_images;
+  unsigned images;
   unsigned rows;
   unsigned bands;         ///< in an image
   unsigned column_tiles;  ///< in a row
   unsigned tiles;
   unsigned groups;  ///< of channels
 
-  /// A band halves until there are threads enough for the largest
-  /// GPU, but keeps 8 rows: the rows that two bands both read weigh little.
-  DepthwiseTiles(int64_t images, int64_t height, int64_t width, int64_t channels, int lanes,
-                 unsigned most_columns = 32) {
+  /// For blocks of at most `most_threads` threads. A band halves until there are threads enough for
+  /// the largest GPU, but keeps 8 rows: the rows that two bands both read weigh little.
+  DepthwiseTiles(int64_t image_count, int64_t height, int64_t width, int64_t channels, int lanes,
+                 unsigned most_threads = kDepthwiseThreads)
+      : images(static_cast<unsigned>(image_count)) {
     constexpr int64_t kThreadsWanted = 1 << 16;
+    const uint64_t most_columns = most_threads / kDepthwiseVectors;
     columns = static_cast<unsigned>(
-        std::clamp<uint64_t>(std::bit_ceil(static_cast<uint64_t>(width)), 2, most_columns));
-    vectors = std::clamp(128 / columns, 8u, 32u);
-    groups = blocks_for(channels, int64_t{lanes} * vectors);
+        std::clamp<uint64_t>(std::bit_ceil(static_cast<uint64_t>(width)), 4, most_columns));
+    block_images = static_cast<unsigned>(most_columns) / columns;
+    groups = blocks_for(channels, int64_t{lanes} * kDepthwiseVectors);
     column_tiles = blocks_for(width, columns);
+    const int64_t planes = int64_t{blocks_for(images, block_images)} * column_tiles;
     int64_t band = height;
     const auto threads = [&] {
-      return (height + band - 1) / band * images * column_tiles * groups * columns * vectors;
+      return (height + band - 1) / band * planes * groups * most_threads;
     };
     while (threads() < kThreadsWanted && band > 8) band = (band + 1) / 2;
     rows = static_cast<unsigned>(band);
     bands = blocks_for(height, band);
-    tiles = blocks_for(images * bands * column_tiles, 1);
+    tiles = blocks_for(planes * bands, 1);
   }
 
   LaunchConfig launch_config() const {
-    return {dim3(tiles, groups), dim3(vectors, columns), current_stream()};
+    return {dim3(tiles, groups), dim3(kDepthwiseVectors, columns, block_images), current_stream()};
   }
 };
 
 /// A block's tile, and its thread's column and channels.
 struct DepthwiseTile {
-  int image;
+  int image;         ///< the thread's
   int row;           ///< the first
   int rows;          ///< up to the plane's height
   int first_column;  ///< the block's
   int column;        ///< the thread's
   int channel;       ///< the first of the thread's
-  bool active;       ///< whether the thread has channels
+  bool active;       ///< whether the thread has an image and channels
 
   template <class V>
   static __device__ DepthwiseTile of_block(const DepthwiseTiles& tiles, int height, int channels) {
     DepthwiseTile tile;
     const unsigned band = blockIdx.x / tiles.column_tiles;
-    tile.image = static_cast<int>(band / tiles.bands);
+    tile.image = static_cast<int>(band / tiles.bands * blockDim.z + threadIdx.z);
     tile.row = static_cast<int>(band % tiles.bands * tiles.rows);
     tile.rows = min(static_cast<int>(tiles.rows), height - tile.row);
     tile.first_column = static_cast<int>(blockIdx.x % tiles.column_tiles * tiles.columns);
     tile.column = tile.first_column + static_cast<int>(threadIdx.y);
-    tile.channel = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x) * kLanes<V>;
-    tile.active = tile.channel < channels;
-    if (!tile.active) tile.channel = 0;
+    tile.channel = static_cast<int>(blockIdx.y * kDepthwiseVectors + threadIdx.x) * kLanes<V>;
+    tile.active = tile.image < static_cast<int>(tiles.images) && tile.channel < channels;
+    if (tile.channel >= channels) tile.channel = 0;
     return tile;
   }
 };
 
+/// The thread's row where the block's threads are (rows, vectors).
+__device__ inline unsigned depthwise_line() { return threadIdx.z * blockDim.y + threadIdx.y; }
+
 /// The channel of cell i where a block's cells are (lanes, vectors), -1 if there is none.
 template <class V>
 __device__ int64_t channel_of_cell(unsigned i, int channels) {
-  const unsigned vector = blockIdx.y * blockDim.x + i % blockDim.x;
-  const int64_t channel = int64_t{vector} * kLanes<V> + i / blockDim.x;
+  const unsigned vector = blockIdx.y * kDepthwiseVectors + i % kDepthwiseVectors;
+  const int64_t channel = int64_t{vector} * kLanes<V> + i / kDepthwiseVectors;
   return channel < channels ? channel : -1;
 }
 
@@ -156,19 +166,19 @@ class Reader<V, IncomingGradient> {
 template <class V, class Source, int kReach>
 class RowStage {
  public:
-  /// V's of shared memory for blocks of at most `threads` threads: two rows, whose halo is two
-  /// columns of at most 32.
+  /// V's of shared memory for blocks of `threads` threads: two rows, with a halo of two columns
+  /// for every four.
   static constexpr unsigned shared_vectors(unsigned threads) {
-    return 2 * ((kReach - 1) * threads + 64);
+    return 2 * ((kReach - 1) * threads + threads / 2);
   }
 
-  /// Reads `read_columns` columns of image `image` (of a (images, height, width, channels) tensor),
-  /// from column `first_column` on, which may lie outside it: zeros stand there.
+  /// Reads `read_columns` columns of the block's images (in a (images, height, width, channels)
+  /// tensor), from column `first_column` on, which may lie outside: zeros stand there.
   __device__ RowStage(const Source& source, int height, int width, int channels,
                       const DepthwiseTile& tile, int first_column, int read_columns, V* shared)
       : reader_(source, tile.channel),
         shared_(shared),
-        row_vectors_(read_columns * static_cast<int>(blockDim.x)),
+        image_vectors_(read_columns * static_cast<int>(kDepthwiseVectors)),
         height_(height),
         row_elements_(width * channels),
         image_(int64_t{tile.image} * height * row_elements_) {
@@ -192,18 +202,19 @@ class RowStage {
     }
   }
 
-  /// Puts the row that was asked for in shared memory, as (columns, vectors), and asks for row
-  /// `next`. Null if the row lies outside the image. Every thread of the block calls it.
+  /// Puts the row that was asked for in shared memory and asks for row `next`. Returns the thread's
+  /// image there, as (columns, vectors); null if the row lies outside the image. Every thread of
+  /// the block calls it.
   __device__ const V* advance(int next) {
     const bool inside = fetched_inside_;
-    V* row = shared_ + second_ * row_vectors_;
+    V* row = shared_ + (second_ * blockDim.z + threadIdx.z) * image_vectors_;
     second_ = 1 - second_;
     if (inside) {
 #pragma unroll
       for (int i = 0; i < kReach; ++i) {
-        const int place =
-            static_cast<int>((threadIdx.y + i * blockDim.y) * blockDim.x + threadIdx.x);
-        if (place >= row_vectors_) continue;
+        const auto place =
+            static_cast<int>((threadIdx.y + i * blockDim.y) * kDepthwiseVectors + threadIdx.x);
+        if (place >= image_vectors_) continue;
         row[place] = offset_[i] >= 0 ? reader_.value(loaded_[i]) : broadcast<V>(0.0f);
       }
     }
@@ -216,14 +227,14 @@ class RowStage {
  private:
   Reader<V, Source> reader_;
   V* shared_;
-  int row_vectors_;
+  int image_vectors_;
   int height_;
   int row_elements_;
   int64_t image_;
   int offset_[kReach];  ///< in a row; negative where there is nothing to read
   typename Reader<V, Source>::Loaded loaded_[kReach];
   bool fetched_inside_ = false;
-  int second_ = 0;
+  unsigned second_ = 0;
 };
 
 }  // namespace ember::cuda
