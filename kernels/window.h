@@ -14,6 +14,7 @@ struct Padding {
   int left = 0;
   int right = 0;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a 0 into it
   auto operator<=>(const Padding&) const = default;
 
   static constexpr Padding all(int pixels) { return {pixels, pixels, pixels, pixels}; }
@@ -40,6 +41,7 @@ struct Window {
   int stride_w = 1;
   Padding padding;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a 0 into it
   auto operator<=>(const Window&) const = default;
 };
 

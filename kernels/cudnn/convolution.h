@@ -16,6 +16,7 @@ struct Allowed {
   bool tf32 = false;              ///< round the factors of products to TF32 (10 bits of mantissa)
   bool nondeterministic = false;  ///< add in an order that differs from run to run
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a 0 into it
   auto operator<=>(const Allowed&) const = default;
 };
 
@@ -34,6 +35,7 @@ struct Convolution {
   int64_t output_height() const;
   int64_t output_width() const;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a 0 into it
   auto operator<=>(const Convolution&) const = default;
 };
 

@@ -14,7 +14,7 @@ namespace {
 std::shared_ptr<cudnnContext> make_handle() {
   cudnnHandle_t raw = nullptr;
   check(api().create(&raw), "cudnnCreate");
-  const std::shared_ptr<cudnnContext> handle(raw, [](cudnnHandle_t h) { api().destroy(h); });
+  std::shared_ptr<cudnnContext> handle(raw, [](cudnnHandle_t h) { api().destroy(h); });
   check(api().set_stream(raw, cuda::current_stream()), "cudnnSetStream");
   return handle;
 }

@@ -40,19 +40,17 @@ struct Node {
 
   template <typename T>
   std::vector<T> list(cudnnBackendAttributeName_t name) const {
+    constexpr size_t kSize = sizeof(T);  // NOLINT(bugprone-sizeof-expression): of a pointer, too
     const Bytes& bytes = attributes.at(name);
-    std::vector<T> values(bytes.size() / sizeof(T));
+    std::vector<T> values(bytes.size() / kSize);
     std::memcpy(values.data(), bytes.data(), bytes.size());
     return values;
   }
   template <typename T>
   T value(cudnnBackendAttributeName_t name) const {
-    const Bytes& bytes = attributes.at(name);
-    T value{};
-    if (bytes.size() != sizeof(T)) throw std::runtime_error("an attribute of one value has others");
-    std::memcpy(&value, bytes.data(), sizeof(T));
-    return value;
+    return list<T>(name).at(0);
   }
+  bool flag(cudnnBackendAttributeName_t name) const { return attributes.at(name).at(0) != 0; }
   const Node& part(cudnnBackendAttributeName_t name) const { return *value<Node*>(name); }
 };
 
@@ -69,7 +67,7 @@ struct Operand {
       : id(tensor.value<int64_t>(CUDNN_ATTR_TENSOR_UNIQUE_ID)),
         sizes(tensor.list<int64_t>(CUDNN_ATTR_TENSOR_DIMENSIONS)),
         strides(tensor.list<int64_t>(CUDNN_ATTR_TENSOR_STRIDES)),
-        in_memory(!tensor.value<bool>(CUDNN_ATTR_TENSOR_IS_VIRTUAL)) {
+        in_memory(!tensor.flag(CUDNN_ATTR_TENSOR_IS_VIRTUAL)) {
     int64_t count = 1;
     for (size_t i = 0; i < 4; ++i) count += (sizes[i] - 1) * strides[i];
     values.resize(static_cast<size_t>(count));
