@@ -5,7 +5,7 @@
 #include <thread>
 #include <utility>
 
-#include "data/batch_source.h"
+#include "data/batch_maker.h"
 
 namespace ember {
 namespace {
@@ -13,10 +13,10 @@ namespace {
 /// Batches travel through a ring of slots: the thread fills slot `prepared_` % kSlots while the
 /// caller reads the one before `served_`. The lock guards the counters; a slot's content belongs to
 /// the thread until it is prepared, and to the caller from then until it is released.
-class CpuSource final : public BatchSource {
+class CpuSource final : public BatchMaker {
  public:
   CpuSource(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options)
-      : BatchSource(dataset, std::move(rows), options),
+      : BatchMaker(dataset, std::move(rows), options),
         slots_{Slot(dataset, batch_rows()), Slot(dataset, batch_rows()),
                Slot(dataset, batch_rows())} {
     prepared_ = served_ = released_ = batch_count();  // no epoch yet
@@ -118,8 +118,8 @@ class CpuSource final : public BatchSource {
 
 }  // namespace
 
-std::unique_ptr<BatchSource> make_cpu_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                             const LoaderOptions& options) {
+std::unique_ptr<BatchMaker> make_cpu_source(const Dataset& dataset, std::vector<int64_t> rows,
+                                            const LoaderOptions& options) {
   return std::make_unique<CpuSource>(dataset, std::move(rows), options);
 }
 

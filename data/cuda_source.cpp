@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "data/batch_source.h"
+#include "data/batch_maker.h"
 
 namespace ember {
 namespace {
@@ -10,10 +10,10 @@ namespace {
 /// epoch starts, so that a batch takes one kernel and no copy from the host. As the GPU works in
 /// the order of the calls, one set of images is enough: a batch is made when all that reads the one
 /// before is done. Their addresses stay, as a CUDA graph of a training step wants it.
-class CudaSource final : public BatchSource {
+class CudaSource final : public BatchMaker {
  public:
   CudaSource(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options)
-      : BatchSource(dataset, std::move(rows), options),
+      : BatchMaker(dataset, std::move(rows), options),
         host_plan_(row_count(), Device::cpu),
         plan_(row_count(), Device::cuda),
         images_(dataset.photos.pixels.shape().with_rows(batch_rows()), Device::cuda),
@@ -82,8 +82,8 @@ class CudaSource final : public BatchSource {
 
 }  // namespace
 
-std::unique_ptr<BatchSource> make_cuda_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                              const LoaderOptions& options) {
+std::unique_ptr<BatchMaker> make_cuda_source(const Dataset& dataset, std::vector<int64_t> rows,
+                                             const LoaderOptions& options) {
   return std::make_unique<CudaSource>(dataset, std::move(rows), options);
 }
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "data/batch_source.h"
+#include "data/batch_maker.h"
 
 namespace ember {
 

@@ -28,7 +28,7 @@ struct LoaderOptions {
   Device device = Device::cpu;  ///< where batches are made, and stay
 };
 
-class BatchSource;
+class BatchMaker;
 
 /// Serves some rows of a data set in batches, epoch by epoch. On the CPU a thread of its own
 /// prepares the next batches while the caller works on one; a GPU keeps the photos, and makes a
@@ -54,7 +54,7 @@ class Loader {
   const Batch* next();
 
  private:
-  std::unique_ptr<BatchSource> source_;
+  std::unique_ptr<BatchMaker> source_;
 };
 
 }  // namespace ember

@@ -9,9 +9,10 @@ void Adam::step() {
       EMBER_REQUIRE(!parameter.gradient.empty(),
                     "Adam: {}/{} has no gradient yet; run backward first", layer.name(),
                     parameter.variable);
-      const Shape& shape = parameter.value.shape();
-      slots_.push_back(
-          {parameter.value, parameter.gradient, Tensor::zeros(shape), Tensor::zeros(shape)});
+      const auto zeros = [&] {
+        return Tensor::zeros(parameter.value.shape(), parameter.value.device());
+      };
+      slots_.push_back({parameter.value, parameter.gradient, zeros(), zeros()});
     });
   }
   adam(slots_, options_, ++steps_);

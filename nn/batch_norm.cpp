@@ -18,11 +18,19 @@ Shape BatchNorm::build(std::span<const Shape> inputs) {
     add("beta", 0.0f, true);
     add("moving_mean", 0.0f, false);
     add("moving_variance", 1.0f, false);
-    batch_ = {Tensor(channels), Tensor(channels)};
-    auto& [a, b, c] = coefficients_;
-    for (Tensor* tensor : {&scale_, &shift_, &a, &b, &c}) *tensor = Tensor(channels);
+    move_to(Device::cpu);
   }
   return inputs[0];
+}
+
+void BatchNorm::move_to(Device device) {
+  Layer::move_to(device);
+  // What a step computes anew.
+  const Shape& channels = parameters()[0].value.shape();
+  auto& [a, b, c] = coefficients_;
+  for (Tensor* tensor : {&batch_.mean, &batch_.variance, &scale_, &shift_, &a, &b, &c}) {
+    *tensor = Tensor(channels, device);
+  }
 }
 
 void BatchNorm::prepare(const Step& step) {

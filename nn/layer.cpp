@@ -17,6 +17,13 @@ Parameter& Layer::parameter(std::string_view variable) {
   return *found;
 }
 
+void Layer::move_to(Device device) {
+  for (Parameter& parameter : parameters_) {
+    parameter.value = parameter.value.on(device);
+    if (!parameter.gradient.empty()) parameter.gradient = parameter.gradient.on(device);
+  }
+}
+
 bool Layer::learns() const {
   return trainable_ && std::any_of(parameters_.begin(), parameters_.end(),
                                    [](const Parameter& p) { return p.learned; });

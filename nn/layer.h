@@ -110,6 +110,8 @@ class Layer {
   virtual void prepare(const Step&) {}
   /// Where the layer wants the statistics of its input, if it does in this step.
   virtual Moments* wanted_moments(const Step&) { return nullptr; }
+  /// Moves the parameters, their gradients and whatever else the layer keeps.
+  virtual void move_to(Device device);
   virtual Signal forward(const Forward& pass) = 0;
   /// Sets the gradients of trainable parameters and those inputs whose gradient is wanted.
   virtual void backward(const Backward& pass) = 0;

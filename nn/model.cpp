@@ -35,6 +35,7 @@ Value Model::add_node(std::unique_ptr<Layer> layer, std::vector<Value> inputs) {
   }
   Node node{.layer = std::move(layer), .inputs = std::move(inputs), .shape = {}};
   node.shape = node.layer->build(input_shapes(node));
+  node.layer->move_to(device_);
   nodes_.push_back(std::move(node));
   training_.reset();
   inference_.reset();
@@ -90,6 +91,15 @@ int64_t Model::trainable_count() const {
   return count;
 }
 
+void Model::to(Device device) {
+  device_ = device;
+  training_.reset();
+  inference_.reset();
+  materialized_ = {};
+  images_ = {};
+  for (Node& node : nodes_) node.layer->move_to(device);
+}
+
 void Model::set_trainable(Value first, Value last, bool trainable) {
   for (Value value = first; value <= last; ++value) layer(value).set_trainable(trainable);
   training_.reset();
@@ -112,9 +122,11 @@ void Model::initialize(uint64_t seed) {
     }
     const auto fans = static_cast<double>(parameter.fan_in + parameter.fan_out);
     const auto limit = static_cast<float>(std::sqrt(6.0 / fans));
-    auto values = parameter.value.values();
+    Tensor drawn(parameter.value.shape());
+    auto values = drawn.values();
     for (size_t i = 0; i < values.size(); ++i)
       values[i] = (2.0f * generator.uniform(i) - 1.0f) * limit;
+    parameter.value.copy_from(drawn);
   });
 }
 
@@ -122,13 +134,13 @@ Plan& Model::plan_for(int64_t batch, bool training) {
   std::optional<Plan>& plan = training ? training_ : inference_;
   if (!plan || plan->batch < batch || plan->threads != thread_count()) {
     plan.reset();
-    plan = make_plan(nodes_, batch, training, thread_count());
+    plan = make_plan(nodes_, batch, training, thread_count(), device_);
     if (training) {
-      for_each_parameter([](Layer& layer, Parameter& parameter) {
+      for_each_parameter([this](Layer& layer, Parameter& parameter) {
         const bool wanted = layer.trainable() && parameter.learned;
         if (!wanted) parameter.gradient = Tensor();
         if (wanted && parameter.gradient.empty())
-          parameter.gradient = Tensor::zeros(parameter.value.shape());
+          parameter.gradient = Tensor::zeros(parameter.value.shape(), device_);
       });
     }
   }
@@ -167,6 +179,8 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
                     images.shape() == Shape({images.dim(0), image_[0], image_[1], image_[2]}),
                 "{} takes images (N, {}, {}, {}), not {}", name_, image_[0], image_[1], image_[2],
                 to_string(images.shape()));
+  EMBER_REQUIRE(images.device() == device_, "{} is on {}, its images on {}", name_,
+                to_string(device_), to_string(images.device()));
   const int64_t batch = images.dim(0);
   Plan& plan = plan_for(batch, step.training);
   images_ = images;
@@ -199,7 +213,7 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
   const Signal& output = plan.values.back();
   if (output.pending.identity()) return output.raw;
   if (materialized_.empty() || materialized_.shape() != output.raw.shape()) {
-    materialized_ = Tensor(output.raw.shape());
+    materialized_ = Tensor(output.raw.shape(), device_);
   }
   materialize(output.raw, output.pending, materialized_);
   return materialized_;
@@ -271,7 +285,7 @@ std::vector<LayerRow> Model::summary() const {
 }
 
 int64_t Model::arena_bytes(int64_t batch, bool training) {
-  return make_plan(nodes_, batch, training, thread_count()).bytes;
+  return make_plan(nodes_, batch, training, thread_count(), device_).bytes;
 }
 
 }  // namespace ember

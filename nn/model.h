@@ -31,7 +31,7 @@ namespace ember {
 ///
 /// Layers below the first one that learns are run image by image, each thread taking whole images,
 /// as long as their images are large: so the wide tensors of the first blocks stay in a core's
-/// cache.
+/// cache. A GPU takes whole batches.
 class Model {
  public:
   /// `image` is (H, W, C).
@@ -67,6 +67,11 @@ class Model {
   /// What an optimizer changes: learned parameters of trainable layers, as Keras counts.
   int64_t trainable_count() const;
 
+  /// Moves the weights to a device and computes there from now on. Gradients go along; an
+  /// optimizer's state does not, so that optimizers are made afterwards.
+  void to(Device device);
+  Device device() const { return device_; }
+
   /// Makes layers [first, last] trainable or not. The plan is made anew at the next pass.
   void set_trainable(Value first, Value last, bool trainable);
   /// Whether BatchNorm layers keep their moving statistics in training steps.
@@ -76,8 +81,8 @@ class Model {
   /// k is the draw (seed, Purpose::weights, k, i).
   void initialize(uint64_t seed);
 
-  /// The output of the last layer; valid until the next pass. `images` is (N, H, W, C) and must
-  /// stay until backward is done.
+  /// The output of the last layer; valid until the next pass. `images` is (N, H, W, C) on the
+  /// model's device and must stay until backward is done.
   Tensor forward(const Tensor& images, const Step& step);
 
   /// Gradients of all trainable parameters, from the gradient of the last forward's output, which
@@ -99,6 +104,7 @@ class Model {
 
   std::string name_;
   Shape image_;
+  Device device_ = Device::cpu;
   std::vector<Node> nodes_;
   std::optional<Plan> training_;
   std::optional<Plan> inference_;

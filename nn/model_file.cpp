@@ -169,7 +169,7 @@ void save_model(const std::filesystem::path& path, const Model& model,
                 const ModelDescription& description) {
   TensorFile file{.metadata = to_metadata(description), .tensors = {}};
   model.for_each_parameter([&](const Layer& layer, const Parameter& parameter) {
-    file.tensors[name_of(layer, parameter)] = parameter.value;
+    file.tensors[name_of(layer, parameter)] = parameter.value.on(Device::cpu);
   });
   write_safetensors(path, file);
 }

@@ -26,6 +26,7 @@ constexpr size_t kCallers = SIZE_MAX - 1;  ///< the output's gradient, which the
 /// Lays out one arena: buffers are asked for, then placed, then handed out as views.
 class Arena {
  public:
+  explicit Arena(Device device) : device_(device) {}
   size_t add(int64_t bytes, int begin, int end) {
     lives_.push_back({bytes, begin, end});
     return lives_.size() - 1;
@@ -35,7 +36,7 @@ class Arena {
   /// Makes the storage; returns its size.
   int64_t allocate() {
     plan_ = plan_memory(lives_);
-    storage_ = std::make_shared<Storage>(Device::cpu, static_cast<size_t>(plan_.bytes));
+    storage_ = std::make_shared<Storage>(device_, static_cast<size_t>(plan_.bytes));
     return plan_.bytes;
   }
   /// Empty for kNone.
@@ -46,6 +47,7 @@ class Arena {
   }
 
  private:
+  Device device_;
   std::vector<BufferLife> lives_;
   MemoryPlan plan_;
   std::shared_ptr<Storage> storage_;
@@ -59,8 +61,8 @@ struct SlotBuffers {
 
 class Planner {
  public:
-  Planner(std::span<const Node> nodes, int64_t batch, bool training, int threads)
-      : nodes_(nodes), count_(static_cast<int>(nodes.size())), threads_(threads) {
+  Planner(std::span<const Node> nodes, int64_t batch, bool training, int threads, Device device)
+      : nodes_(nodes), count_(static_cast<int>(nodes.size())), threads_(threads), device_(device) {
     plan_.batch = batch;
     plan_.training = training;
     plan_.threads = threads;
@@ -109,8 +111,8 @@ class Planner {
         break;
       ++end;
     }
-    // With fewer images than threads the layers' own parallelism serves better.
-    plan_.image_end = plan_.batch < threads_ ? 0 : end;
+    // With fewer images than threads, and on a GPU, the layers' own parallelism serves better.
+    plan_.image_end = plan_.batch < threads_ || device_ != Device::cpu ? 0 : end;
 
     plan_.crosses.assign(nodes_.size(), false);
     const auto cross = [&](Value value) {
@@ -174,7 +176,7 @@ class Planner {
     plan_.image_slots.assign(static_cast<size_t>(threads_), std::vector<Slot>(plan_.image_end));
     plan_.image_values.assign(static_cast<size_t>(threads_), std::vector<Signal>(plan_.image_end));
     for (auto& slots : plan_.image_slots) {
-      Arena arena;
+      Arena arena(device_);
       std::vector<SlotBuffers> buffers(plan_.image_end);
       for (size_t i = 0; i < plan_.image_end; ++i) {
         const auto value = static_cast<Value>(i);
@@ -194,7 +196,7 @@ class Planner {
     plan_.gradients.resize(nodes_.size());
     plan_.input_gradients.resize(nodes_.size());
 
-    Arena arena;
+    Arena arena(device_);
     std::vector<SlotBuffers> buffers(nodes_.size());
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
@@ -277,13 +279,15 @@ class Planner {
   std::span<const Node> nodes_;
   int count_;
   int threads_;
+  Device device_;
   Plan plan_;
 };
 
 }  // namespace
 
-Plan make_plan(std::span<const Node> nodes, int64_t batch, bool training, int threads) {
-  return Planner(nodes, batch, training, threads).make();
+Plan make_plan(std::span<const Node> nodes, int64_t batch, bool training, int threads,
+               Device device) {
+  return Planner(nodes, batch, training, threads, device).make();
 }
 
 }  // namespace ember

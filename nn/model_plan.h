@@ -38,8 +38,8 @@ struct Plan {
   bool training = false;
   int threads = 1;
 
-  /// Layers [0, image_end) run image by image, each thread in an arena of its own. What later
-  /// layers read of them has its slot in the batch's arena.
+  /// On the CPU, layers [0, image_end) run image by image, each thread in an arena of its own. What
+  /// later layers read of them has its slot in the batch's arena.
   size_t image_end = 0;
   std::vector<bool> crosses;  ///< for each layer: written by an image, read by the batch part
   std::vector<std::vector<Slot>> image_slots;  ///< [thread][layer]
@@ -58,6 +58,7 @@ struct Plan {
 
 /// Plans one kind of pass through the layers. Throws when an activation is read in an order that
 /// shared gradients do not allow.
-Plan make_plan(std::span<const Node> nodes, int64_t batch, bool training, int threads);
+Plan make_plan(std::span<const Node> nodes, int64_t batch, bool training, int threads,
+               Device device);
 
 }  // namespace ember

@@ -50,9 +50,43 @@ double sum(const Tensor& losses) {
 }
 
 /// A tensor of this shape within `storage`, which is made anew only when it is too small.
-Tensor fitted(Tensor& storage, const Shape& shape) {
-  if (storage.empty() || storage.dim(0) < shape[0]) storage = Tensor(shape);
+template <typename T>
+TensorOf<T> fitted(TensorOf<T>& storage, const Shape& shape, Device device) {
+  if (storage.empty() || storage.dim(0) < shape[0]) storage = TensorOf<T>(shape, device);
   return storage.rows(0, shape[0]);
+}
+
+/// `tensor` on a device: itself where it lies there already, else a copy in `storage`.
+template <typename T>
+TensorOf<T> placed(const TensorOf<T>& tensor, Device device, TensorOf<T>& storage) {
+  if (tensor.device() == device) return tensor;
+  TensorOf<T> copy = fitted(storage, tensor.shape(), device);
+  copy.copy_from(tensor);
+  return copy;
+}
+
+/// The loss of a batch, on the model's device and on the host.
+struct BatchLoss {
+  LabelTensor labels;
+  Tensor probabilities;
+  LabelTensor host_labels;
+  Tensor host_probabilities;
+  Tensor host_losses;
+};
+
+BatchLoss batch_loss(Model& model, const BatchView& batch, const Step& step, BatchMemory& memory) {
+  const Device device = model.device();
+  const Tensor logits = model.forward(placed(batch.images, device, memory.images), step);
+  BatchLoss loss{.labels = placed(batch.labels, device, memory.labels),
+                 .probabilities = fitted(memory.probabilities, logits.shape(), device),
+                 .host_labels = placed(batch.labels, Device::cpu, memory.host_labels),
+                 .host_probabilities = {},
+                 .host_losses = {}};
+  Tensor losses = fitted(memory.losses, {logits.dim(0)}, device);
+  softmax_cross_entropy_forward(logits, loss.labels, loss.probabilities, losses);
+  loss.host_probabilities = placed(loss.probabilities, Device::cpu, memory.host_probabilities);
+  loss.host_losses = placed(losses, Device::cpu, memory.host_losses);
+  return loss;
 }
 
 }  // namespace
@@ -64,7 +98,7 @@ bool EarlyStopping::on_epoch_end(Model& model, const EpochResult& result) {
     waited_ = 0;
     size_t k = 0;
     model.for_each_parameter([&](Layer&, Parameter& parameter) {
-      if (k == best_weights_.size()) best_weights_.push_back(Tensor(parameter.value.shape()));
+      if (k == best_weights_.size()) best_weights_.push_back(parameter.value.clone());
       best_weights_[k++].copy_from(parameter.value);
     });
     return true;
@@ -80,40 +114,34 @@ void EarlyStopping::on_train_end(Model& model) {
 }
 
 StepResult Trainer::step(const BatchView& batch, const Step& step) {
-  const Tensor logits = model_->forward(batch.images, step);
-  Tensor probabilities = fitted(probabilities_, logits.shape());
-  Tensor losses = fitted(losses_, {logits.dim(0)});
-  softmax_cross_entropy_forward(logits, batch.labels, probabilities, losses);
-  const double loss = sum(losses) / static_cast<double>(logits.dim(0));
+  BatchLoss result = batch_loss(*model_, batch, step, memory_);
+  const double loss = sum(result.host_losses) / static_cast<double>(batch.labels.size());
   if (!std::isfinite(loss)) return {loss, 0};
 
-  Tensor dlogits = fitted(dlogits_, logits.shape());
-  softmax_cross_entropy_backward(probabilities, batch.labels, dlogits);
+  Tensor dlogits = fitted(memory_.dlogits, result.probabilities.shape(), model_->device());
+  softmax_cross_entropy_backward(result.probabilities, result.labels, dlogits);
   model_->backward(dlogits);
   optimizer_->step();
-  return {loss, count_correct(probabilities, batch.labels)};
+  return {loss, count_correct(result.host_probabilities, result.host_labels)};
 }
 
 Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch) {
   Evaluation evaluation;
   std::vector<float> all;
-  Tensor probability_rows;
-  Tensor loss_rows;
+  BatchMemory memory;
   Totals totals;
   int64_t classes = 0;
   source.start_epoch(epoch);
   while (const auto batch = source.next()) {
-    const Tensor logits = model.forward(batch->images, {.training = false});
-    classes = logits.dim(1);
-    Tensor probabilities = fitted(probability_rows, logits.shape());
-    Tensor losses = fitted(loss_rows, {logits.dim(0)});
-    softmax_cross_entropy_forward(logits, batch->labels, probabilities, losses);
-    totals.loss += sum(losses);
-    totals.correct += count_correct(probabilities, batch->labels);
-    totals.rows += logits.dim(0);
-    all.insert(all.end(), probabilities.values().begin(), probabilities.values().end());
-    evaluation.labels.insert(evaluation.labels.end(), batch->labels.values().begin(),
-                             batch->labels.values().end());
+    const BatchLoss result = batch_loss(model, *batch, {.training = false}, memory);
+    classes = result.probabilities.dim(1);
+    totals.loss += sum(result.host_losses);
+    totals.correct += count_correct(result.host_probabilities, result.host_labels);
+    totals.rows += batch->labels.size();
+    const auto probabilities = result.host_probabilities.values();
+    const auto labels = result.host_labels.values();
+    all.insert(all.end(), probabilities.begin(), probabilities.end());
+    evaluation.labels.insert(evaluation.labels.end(), labels.begin(), labels.end());
   }
   evaluation.loss = totals.mean_loss();
   evaluation.accuracy = totals.accuracy();

@@ -14,7 +14,7 @@
 /// The training loop.
 namespace ember {
 
-/// A batch that somebody else owns: images (N, H, W, C) and class indices (N).
+/// A batch that somebody else owns: images (N, H, W, C) and class indices (N), on any device.
 struct BatchView {
   Tensor images;
   LabelTensor labels;
@@ -83,6 +83,15 @@ struct FitOptions {
 History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
             const FitOptions& options, std::span<Callback* const> callbacks);
 
+/// Memory that the steps of one loop share: a batch, where it came from another device than the
+/// model's, what the loss says of it, and that on the host.
+struct BatchMemory {
+  Tensor images, probabilities, losses, dlogits;
+  LabelTensor labels;
+  Tensor host_probabilities, host_losses;
+  LabelTensor host_labels;
+};
+
 /// One training step: forward, loss, backward, update.
 struct StepResult {
   double loss = 0;  ///< mean over the rows
@@ -97,7 +106,7 @@ class Trainer {
  private:
   Model* model_;
   Adam* optimizer_;
-  Tensor probabilities_, losses_, dlogits_;
+  BatchMemory memory_;
 };
 
 /// What the model says of some rows, in inference.

@@ -115,6 +115,8 @@ class TensorOf {
     copy.copy_from(*this);
     return copy;
   }
+  /// This tensor where it lies there already, else a copy.
+  TensorOf on(Device device) const { return device == this->device() ? *this : to(device); }
   TensorOf clone() const { return to(device()); }
 
  private:

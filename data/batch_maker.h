@@ -27,12 +27,12 @@ struct BatchPlan {
 
 /// Where a loader's batches come from: the order of an epoch and what each row looks like in it,
 /// which is the same on every device.
-class BatchSource {
+class BatchMaker {
  public:
-  BatchSource(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options);
-  virtual ~BatchSource() = default;
-  BatchSource(const BatchSource&) = delete;
-  BatchSource& operator=(const BatchSource&) = delete;
+  BatchMaker(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options);
+  virtual ~BatchMaker() = default;
+  BatchMaker(const BatchMaker&) = delete;
+  BatchMaker& operator=(const BatchMaker&) = delete;
 
   int64_t row_count() const { return static_cast<int64_t>(rows_.size()); }
   int64_t batch_count() const;
@@ -67,11 +67,11 @@ class BatchSource {
 };
 
 /// A thread prepares batches on the CPU.
-std::unique_ptr<BatchSource> make_cpu_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                             const LoaderOptions& options);
+std::unique_ptr<BatchMaker> make_cpu_source(const Dataset& dataset, std::vector<int64_t> rows,
+                                            const LoaderOptions& options);
 
 /// A GPU makes batches from photos that it keeps.
-std::unique_ptr<BatchSource> make_cuda_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                              const LoaderOptions& options);
+std::unique_ptr<BatchMaker> make_cuda_source(const Dataset& dataset, std::vector<int64_t> rows,
+                                             const LoaderOptions& options);
 
 }  // namespace ember

@@ -1,4 +1,4 @@
-#include "data/batch_source.h"
+#include "data/batch_maker.h"
 
 #include <algorithm>
 #include <utility>
@@ -19,8 +19,8 @@ BatchPlan BatchPlan::rows(int64_t begin, int64_t end) const {
   return part;
 }
 
-BatchSource::BatchSource(const Dataset& dataset, std::vector<int64_t> rows,
-                         const LoaderOptions& options)
+BatchMaker::BatchMaker(const Dataset& dataset, std::vector<int64_t> rows,
+                       const LoaderOptions& options)
     : dataset_(dataset),
       rows_(std::move(rows)),
       options_(options),
@@ -29,15 +29,15 @@ BatchSource::BatchSource(const Dataset& dataset, std::vector<int64_t> rows,
   EMBER_REQUIRE(options.batch_size > 0, "loader: batch size {}", options.batch_size);
 }
 
-int64_t BatchSource::batch_count() const {
+int64_t BatchMaker::batch_count() const {
   return (row_count() + options_.batch_size - 1) / options_.batch_size;
 }
 
-int64_t BatchSource::batch_rows() const {
+int64_t BatchMaker::batch_rows() const {
   return std::min(options_.batch_size, std::max<int64_t>(row_count(), 1));
 }
 
-void BatchSource::draw_order(uint64_t epoch) {
+void BatchMaker::draw_order(uint64_t epoch) {
   epoch_ = epoch;
   std::copy(rows_.begin(), rows_.end(), order_.begin());
   if (!options_.shuffle) return;
@@ -49,19 +49,19 @@ void BatchSource::draw_order(uint64_t epoch) {
   }
 }
 
-std::span<const int64_t> BatchSource::rows_of(int64_t batch) const {
+std::span<const int64_t> BatchMaker::rows_of(int64_t batch) const {
   const int64_t begin = batch * options_.batch_size;
   const int64_t count = std::min(options_.batch_size, row_count() - begin);
   return order().subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
 }
 
-int32_t BatchSource::photo_of(int64_t row) const {
+int32_t BatchMaker::photo_of(int64_t row) const {
   EMBER_REQUIRE(row >= 0 && row < dataset_.row_count(), "row {} of a data set of {}", row,
                 dataset_.row_count());
   return static_cast<int32_t>(dataset_.photos.photo_of[static_cast<size_t>(row)]);
 }
 
-void BatchSource::plan(std::span<const int64_t> rows, BatchPlan& plan) const {
+void BatchMaker::plan(std::span<const int64_t> rows, BatchPlan& plan) const {
   const Shape image = dataset_.image_shape();
   const Philox random(options_.seed, Purpose::augmentation, epoch_);
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -75,7 +75,7 @@ void BatchSource::plan(std::span<const int64_t> rows, BatchPlan& plan) const {
   }
 }
 
-void BatchSource::assemble(const ByteTensor& photos, const BatchPlan& plan, Tensor& images) const {
+void BatchMaker::assemble(const ByteTensor& photos, const BatchPlan& plan, Tensor& images) const {
   if (options_.augmentation.has_value()) {
     warp_batch(photos, plan.photo_of, plan.maps, scaling_, images);
   } else {
