@@ -1,8 +1,8 @@
 #pragma once
 
-#include "tensor/device.h"
-
 #include <vector>
+
+#include "tensor/device.h"
 
 namespace ember {
 
