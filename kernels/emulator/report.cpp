@@ -102,6 +102,8 @@ std::string describe_race(const std::string& where, const Access& before, bool b
   const bool same_block = before.block == now.block;
   std::string other = thread_name(before.thread);
   if (!same_block) other += " of " + block_name(before.block - machine.first_block);
+  // Of many readers the last one is known.
+  if (same_block && before.thread == now.thread) other = "another thread beside " + other;
   return fmt::format("data race on {}: {} {} it ({}) and {} {} it ({}), with nothing to order them",
                      where, other, verb(before, before_writes), source_line(before.site),
                      thread_name(now.thread), verb(now, now_writes), source_line(now.site)) +

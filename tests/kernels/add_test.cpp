@@ -16,7 +16,7 @@ std::vector<double> sum(std::vector<double> a, const std::vector<double>& b) {
 
 TEST_CASE("add sums two activations, each after its own pending transform") {
   for_each_device([] {
-    for (int64_t channels : {1, 3, 16, 35}) {
+    for (int64_t channels : {1, 3, 16, 35, 300, 1100}) {
       const Tensor a = random_integers({2, 3, 5, channels}, -5, 5, 1);
       const Tensor b = random_integers(a.shape(), -5, 5, 2);
       const Tensor scale = random_integers({channels}, -3, 3, 3);

@@ -9,7 +9,8 @@ namespace ember {
 TEST_CASE("dropout keeps element i where uniform(i) reaches the rate, forward and backward") {
   const Philox generator(7, Purpose::dropout, 3);
   for_each_device([&] {
-    for (const Shape& shape : {Shape{1, 1}, Shape{3, 7}, Shape{5, 64}, Shape{100, 97}}) {
+    for (const Shape& shape :
+         {Shape{1, 1}, Shape{3, 7}, Shape{5, 64}, Shape{100, 97}, Shape{3, 300}, Shape{3, 1100}}) {
       // The third is a number that element 0 draws.
       for (float rate : {0.0f, 0.3f, generator.uniform(0)}) {
         CAPTURE(to_string(shape));

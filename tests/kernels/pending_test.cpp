@@ -8,7 +8,7 @@ namespace ember {
 
 TEST_CASE("materialize applies scale, shift and clip") {
   for_each_device([] {
-    for (int64_t channels : {1, 3, 16, 17, 35}) {
+    for (int64_t channels : {1, 3, 16, 17, 35, 300, 1100}) {
       const Tensor raw = random_integers({2, 3, 1, channels}, -5, 5, 1);
       const Tensor scale = random_integers({channels}, -2, 3, 2);
       const Tensor shift = random_integers({channels}, -4, 4, 3);
@@ -30,7 +30,7 @@ TEST_CASE("materialize applies scale, shift and clip") {
 
 TEST_CASE("materialize_gradient masks at both kinks and adds the statistics' share") {
   for_each_device([] {
-    for (int64_t channels : {1, 5, 16, 19}) {
+    for (int64_t channels : {1, 5, 16, 19, 300, 1100}) {
       const Tensor raw = random_integers({7, channels}, -8, 8, 1);
       const Tensor dz = random_integers({7, channels}, -8, 8, 2);
       const Tensor scale = random_integers({channels}, 1, 2, 3);
