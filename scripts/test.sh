@@ -2,6 +2,8 @@
 # usage: scripts/test.sh [CTEST_OPTION...]
 # Installs what is missing, builds everything and runs every test, for instance
 # `scripts/test.sh -R kernels` those of the kernels alone.
+# Every operation and model runs on the CPU and on the emulated GPU; where there is nvcc, the kernels are compiled for
+# a real one as well, and where there is a GPU, all of it runs there too.
 #   EMBER_TEST_ASSETS   a folder with the photos and weights that are too large to be committed
 #                       (CONTRIBUTING.md); tests that need them are skipped without it
 #   -h                  this text
@@ -11,6 +13,8 @@ cd "$(dirname "$0")/.."
 
 scripts/setup.sh
 scripts/lint.sh --format
-cmake --preset default --log-level=WARNING
+# One architecture: that of the GPU here, if there is one.
+architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .) || true
+cmake --preset default --log-level=WARNING -DEMBER_CUDA_ARCHITECTURES="${architecture:-90}"
 cmake --build --preset default
 ctest --preset default "$@"
