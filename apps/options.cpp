@@ -10,11 +10,18 @@
 #include <utility>
 
 #include "data/classes.h"
+#include "tensor/cuda/status.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
 namespace ember {
 namespace {
+
+#ifdef EMBER_OFFER_EMULATED
+constexpr bool kOffersEmulated = true;
+#else
+constexpr bool kOffersEmulated = false;
+#endif
 
 constexpr int64_t kMany = 1'000'000;
 constexpr int64_t kLargestSide = 4096;
@@ -206,8 +213,10 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
 
 void add_machine_options(CLI::App& app, std::string& device, int& threads) {
   Group machine(app, "Machine");
-  machine.add_choice("--device", device, {"auto", "cpu", "cuda"},
-                     "Where to compute; auto is the fastest there is");
+  std::vector<std::string> devices{"auto", "cpu", "cuda"};
+  if (kOffersEmulated) devices.emplace_back("emulated");
+  machine.add_choice("--device", device, devices,
+                     "Where to compute; auto is a GPU where there is one");
   machine
       .add_number("--threads", "N", threads, whole_number(1, 1024),
                   "CPU threads; the results do not depend on them")
@@ -215,17 +224,25 @@ void add_machine_options(CLI::App& app, std::string& device, int& threads) {
 }
 
 Device select_device(const std::string& name) {
+  if (name == "cpu") return Device::cpu;
+  if (name == "emulated" && kOffersEmulated) return Device::cuda;
+  const cuda::Status& status = cuda::status();
+  const std::string reason =
+      status.emulated ? "this build of Ember is without CUDA" : status.reason;
+  if (reason.empty()) return Device::cuda;
   if (name == "cuda") {
-    fail(ExitCode::unavailable,
-         "--device cuda: this build of Ember has no CUDA; use --device cpu or leave it out");
+    fail(ExitCode::unavailable, "--device cuda: {}; use --device cpu or leave it out", reason);
   }
+  if (!status.emulated) fmt::print(stderr, "note: no GPU: {}; computing on the CPU\n", reason);
   return Device::cpu;
 }
 
-void use_machine(std::string& device, int& threads) {
-  device = to_string(select_device(device));
+Device use_machine(std::string& device, int& threads) {
+  const Device selected = select_device(device);
+  if (device != "emulated") device = to_string(selected);
   if (threads > 0) set_thread_count(threads);
   threads = thread_count();
+  return selected;
 }
 
 nlohmann::ordered_json to_json(const TrainingOptions& options) {

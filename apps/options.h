@@ -48,13 +48,14 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options);
 /// Declares --device and --threads.
 void add_machine_options(CLI::App& app, std::string& device, int& threads);
 
-/// The device that "auto", "cpu" or "cuda" means on this machine. Throws Error(unavailable) when
-/// there is none.
+/// The device that "auto", "cpu" or "cuda" means on this machine, or "emulated" in a build that
+/// offers it. "auto" is never the emulated GPU; where a build with CUDA finds no GPU it says why on
+/// stderr and takes the CPU. Throws Error(unavailable) when "cuda" cannot be had.
 Device select_device(const std::string& name);
 
-/// Sets the number of threads (0: all) and puts what was resolved into the arguments. Throws as
-/// select_device.
-void use_machine(std::string& device, int& threads);
+/// Sets the number of threads (0: all), puts what was resolved into the arguments, and returns the
+/// device. Throws as select_device.
+Device use_machine(std::string& device, int& threads);
 
 /// A validator for file and folder names.
 CLI::Validator not_empty();

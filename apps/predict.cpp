@@ -87,7 +87,7 @@ void print(const Json& prediction) {
   fmt::print(")\n");
 }
 
-void predict_classes(const PredictOptions& options, const ModelFile& file) {
+void predict_classes(const PredictOptions& options, const ModelFile& file, Device device) {
   const ModelDescription& description = file.description;
   if (description.classes.empty()) {
     fail(ExitCode::data,
@@ -101,6 +101,7 @@ void predict_classes(const PredictOptions& options, const ModelFile& file) {
   check_image_size(description.image_size, file);
   Model model = build_model(description);
   load_weights(model, file);
+  model.to(device);
 
   const Scale scale = parse_scale(description.scale);
   Json predictions = Json::array();
@@ -115,7 +116,8 @@ void predict_classes(const PredictOptions& options, const ModelFile& file) {
       unreadable.push_back(path.string());
       continue;
     }
-    predictions.push_back(prediction_of(path, softmax(model.forward(input, {})), description));
+    predictions.push_back(prediction_of(
+        path, softmax(model.forward(input.on(device), {}).on(Device::cpu)), description));
     if (!options.json) print(predictions.back());
   }
   if (options.json) {
@@ -127,7 +129,7 @@ void predict_classes(const PredictOptions& options, const ModelFile& file) {
   }
 }
 
-void write_features(const PredictOptions& options, ModelFile file) {
+void write_features(const PredictOptions& options, ModelFile file, Device device) {
   ModelDescription description = file.description;
   if (description.architecture != "mobilenet_v2") {
     fail(ExitCode::data, "{}: holds weights of {}, and features are MobileNetV2's",
@@ -139,6 +141,7 @@ void write_features(const PredictOptions& options, ModelFile file) {
   check_image_size(description.image_size, file);
   Model base = build_model(description);
   load_weights(base, file);
+  base.to(device);
 
   const auto count = static_cast<int64_t>(options.images.size());
   const Shape map = base.output_shape(base.last());
@@ -148,7 +151,7 @@ void write_features(const PredictOptions& options, ModelFile file) {
     const Tensor input = read_input(options.images[static_cast<size_t>(i)], description.image_size,
                                     parse_scale(description.scale));
     Tensor row = maps.rows(i, i + 1);
-    row.copy_from(base.forward(input, {}));
+    row.copy_from(base.forward(input.on(device), {}));
   }
   if (!options.feature_map.empty()) {
     write_safetensors(options.feature_map, {.metadata = {}, .tensors = {{"feature_map", maps}}});
@@ -165,12 +168,12 @@ void predict(PredictOptions options) {
     fail(ExitCode::usage, "--features and --feature-map are both {}; give them two names",
          options.features.string());
   }
-  use_machine(options.device, options.threads);
+  const Device device = use_machine(options.device, options.threads);
   const ModelFile file = read_weights(options.weights);
   if (options.features.empty() && options.feature_map.empty()) {
-    predict_classes(options, file);
+    predict_classes(options, file, device);
   } else {
-    write_features(options, file);
+    write_features(options, file, device);
   }
 }
 

@@ -184,21 +184,23 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Datas
   folder_.write("args.json", dump(args));
 }
 
-LoaderOptions Study::loader_options(bool shuffle, bool augment) const {
+LoaderOptions Study::loader_options(bool shuffle, bool augment, Device device) const {
   return {.batch_size = options_.batch_size,
           .shuffle = shuffle,
           .augmentation = augment ? std::optional(AugmentationRanges{}) : std::nullopt,
           .scale = parse_scale(options_.scale),
-          .seed = static_cast<uint64_t>(options_.seed)};
+          .seed = static_cast<uint64_t>(options_.seed),
+          .device = device};
 }
 
 void Study::fit(Model& model, const std::string& stage, int epochs, double learning_rate) {
   fmt::print("\n{}: {} of {} parameters train\n", stage, model.trainable_count(),
              model.parameter_count());
   std::fflush(stdout);
-  LoaderSource training(dataset_, dataset_.split.train, loader_options(true, true));
+  LoaderSource training(dataset_, dataset_.split.train, loader_options(true, true, model.device()));
   // The notebook augments validation too.
-  LoaderSource validation(dataset_, dataset_.split.validation, loader_options(false, true));
+  LoaderSource validation(dataset_, dataset_.split.validation,
+                          loader_options(false, true, model.device()));
   Adam adam(model, {.learning_rate = learning_rate});
 
   EarlyStopping early_stopping(options_.patience);
@@ -226,7 +228,7 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
 }
 
 void Study::finish(Model& model) {
-  LoaderSource source(dataset_, dataset_.split.test, loader_options(false, false));
+  LoaderSource source(dataset_, dataset_.split.test, loader_options(false, false, model.device()));
   const TestResult result = test(model, source, dataset_.classes.size());
   const std::string report = classification_report(result.confusion, dataset_.classes);
   fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(result.confusion),

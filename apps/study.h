@@ -48,7 +48,7 @@ class Study {
   void finish(Model& model);
 
  private:
-  LoaderOptions loader_options(bool shuffle, bool augment) const;
+  LoaderOptions loader_options(bool shuffle, bool augment, Device device) const;
 
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const TrainingOptions& options_;

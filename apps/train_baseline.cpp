@@ -12,7 +12,7 @@ namespace ember {
 namespace {
 
 void train(TrainingOptions options) {
-  use_machine(options.device, options.threads);
+  const Device device = use_machine(options.device, options.threads);
   std::optional<ModelFile> weights;
   if (!options.weights.empty()) {
     weights = read_initial_weights(options.weights, "baseline_cnn");
@@ -30,6 +30,7 @@ void train(TrainingOptions options) {
   Model model = build_model(description);
   model.initialize(static_cast<uint64_t>(options.seed));
   if (weights) load_weights(model, *weights);
+  model.to(device);
   fmt::print("\n{}", format_summary(model.name(), model.summary()));
 
   Study study("train_baseline", options, dataset, description);

@@ -11,7 +11,7 @@ namespace ember {
 namespace {
 
 void train(TrainingOptions options) {
-  use_machine(options.device, options.threads);
+  const Device device = use_machine(options.device, options.threads);
   const ModelFile weights = read_initial_weights(options.weights, "mobilenet_v2");
   adopt(weights.description, options);
   const Dataset dataset = load_study_data(options);
@@ -23,6 +23,7 @@ void train(TrainingOptions options) {
   const Value base = base_end(model);
   model.initialize(static_cast<uint64_t>(options.seed));
   load_weights(model, weights, weights.description.classes.empty() ? base : model.last());
+  model.to(device);
 
   model.set_trainable(0, base, false);
   fmt::print("\n{}", format_summary(model.name(), model.summary()));

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "tensor/cuda/status.h"
 #include "tensor/error.h"
 
 namespace ember {
@@ -101,14 +102,21 @@ TEST_CASE("the baseline takes any image size, and knows no fine-tuning") {
   CHECK_THROWS_AS(parse(add_baseline_options, "--finetune"), CLI::ParseError);
 }
 
-TEST_CASE("auto is the CPU, and cuda is not in this build") {
-  CHECK(select_device("auto") == Device::cpu);
+TEST_CASE("auto is a real GPU where one can be used, and cuda asks for it") {
   CHECK(select_device("cpu") == Device::cpu);
+  const cuda::Status& status = cuda::status();
+  if (!status.emulated && status.usable()) {
+    CHECK(select_device("auto") == Device::cuda);
+    CHECK(select_device("cuda") == Device::cuda);
+    return;
+  }
+  CHECK(select_device("auto") == Device::cpu);
   try {
     select_device("cuda");
     FAIL("cuda was accepted");
   } catch (const Error& error) {
     CHECK(error.code() == ExitCode::unavailable);
+    CHECK(std::string(error.what()).find("--device cuda: ") == 0);
   }
 }
 
