@@ -112,7 +112,7 @@ TEST_CASE("predict: photos that cannot be read are named, and the others have th
   REQUIRE(run(folder.path(), kBaseline + "--output-dir r").code == 0);
   const std::string photo = "faces/images/face_000000.jpg";
   const std::string predict =
-      "predict --weights r/best.safetensors text.jpg " + photo + " gone.jpg";
+      "predict --device cpu --weights r/best.safetensors text.jpg " + photo + " gone.jpg";
   const Outcome outcome = run(folder.path(), predict);
   CHECK(outcome.code == 66);
   CHECK(outcome.out.starts_with(photo + ": "));
