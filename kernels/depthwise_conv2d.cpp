@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "kernels/depthwise_rows.h"
 #include "kernels/cudnn/conv2d.h"
+#include "kernels/depthwise_rows.h"
 #include "kernels/dispatch.h"
 #include "kernels/partial_sums.h"
 #include "kernels/simd/moments-inl.h"

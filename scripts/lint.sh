@@ -27,7 +27,8 @@ mkdir -p build/lint
 python3 - <<'PYTHON'
 import json
 
-GCC_ONLY = ("--param=", "-fsanitize=", "-fno-tree-", "-fno-store-merging", "-ftrivial-auto-var-init=")
+GCC_ONLY = ("--param=", "-fsanitize=", "-fno-tree-", "-fno-store-merging", "-fno-crossjumping", "-fno-ipa-icf", "-fno-optimize-sibling-calls",
+            "-ftrivial-auto-var-init=")
 with open("build/compile_commands.json") as file:
     commands = json.load(file)
 kept = []

@@ -45,7 +45,7 @@ std::string run(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes
         return cudaLaunchKernel(kernel, grid, block, pointers, shared_bytes);
       },
       values);
-  const std::string report = error == cudaSuccess ? "" : cudaGetErrorString(error);
+  std::string report = error == cudaSuccess ? "" : cudaGetErrorString(error);
   cudaGetLastError();  // the next launch begins anew
   return report;
 }

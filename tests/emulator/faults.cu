@@ -468,7 +468,7 @@ template <bool kWrong>
 __global__ void local_not_set(float* out, const float* in, int) {
   float sum;
   if (!kWrong) sum = 0;
-  for (int i = 0; i < 4; ++i) sum += in[i];
+  for (int i = 0; i < 4; ++i) sum += in[i];  // NOLINT(clang-analyzer-core.uninitialized.Assign)
   out[threadIdx.x] = sum;
 }
 

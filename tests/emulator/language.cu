@@ -45,12 +45,12 @@ __global__ void shuffles_kernel(int* out) {
       lane < 16 ? __shfl_xor_sync(0x0000ffffu, value, 1) : __shfl_xor_sync(0xffff0000u, value, 2);
 }
 
-__global__ void shuffle_types_kernel(float* f, double* d, long long* i, unsigned* u) {
+__global__ void shuffle_types_kernel(float* f, double* d, int64_t* i, unsigned* u) {
   const unsigned lane = threadIdx.x;
   f[lane] =
       __shfl_sync(kAllLanes, static_cast<float>(lane) + 0.5f, static_cast<int>(lane + 1) % 32);
   d[lane] = __shfl_sync(kAllLanes, lane + 1e-12, static_cast<int>(lane + 1) % 32);
-  i[lane] = __shfl_sync(kAllLanes, (1LL << 40) + lane, static_cast<int>(lane + 1) % 32);
+  i[lane] = __shfl_sync(kAllLanes, (int64_t{1} << 40) + lane, static_cast<int>(lane + 1) % 32);
   u[lane] = __shfl_sync(kAllLanes, 0xf0000000u + lane, static_cast<int>(lane + 1) % 32);
 }
 

@@ -2,6 +2,8 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
+
 /// Kernels that each show one part of the language, for language_test.cpp.
 namespace ember {
 
@@ -12,7 +14,7 @@ void barrier_votes_kernel(int* out);
 /// out[k * 32 + lane] = shuffle number k of the lanes' values 100 + lane, see language_test.cpp.
 void shuffles_kernel(int* out);
 /// Shuffles a value of each width: lane l gets its right neighbour's.
-void shuffle_types_kernel(float* f, double* d, long long* i, unsigned* u);
+void shuffle_types_kernel(float* f, double* d, int64_t* i, unsigned* u);
 /// {ballot of lanes divisible by 3, any lane 70, all lanes below 70} of each thread.
 void votes_kernel(unsigned* out);
 /// Each operation once a thread on its own cell: add, max, min, exchange, or, compare-and-swap,

@@ -97,14 +97,14 @@ TEST_CASE("shuffles in every form follow the programming guide") {
 TEST_CASE("shuffles carry values of 4 and of 8 bytes") {
   const DeviceArray<float> f(32);
   const DeviceArray<double> d(32);
-  const DeviceArray<long long> i(32);
+  const DeviceArray<int64_t> i(32);
   const DeviceArray<unsigned> u(32);
   REQUIRE(run(shuffle_types_kernel, 1, 32, 0, f.data(), d.data(), i.data(), u.data()) == "");
   for (size_t lane = 0; lane < 32; ++lane) {
     const size_t from = (lane + 1) % 32;
     CHECK(f.values()[lane] == static_cast<float>(from) + 0.5f);
     CHECK(d.values()[lane] == static_cast<unsigned>(from) + 1e-12);
-    CHECK(i.values()[lane] == (1LL << 40) + static_cast<long long>(from));
+    CHECK(i.values()[lane] == (int64_t{1} << 40) + static_cast<int64_t>(from));
     CHECK(u.values()[lane] == 0xf0000000u + from);
   }
 }
@@ -142,7 +142,7 @@ TEST_CASE("static and dynamic shared memory belong to a block") {
     REQUIRE(run(reverse_kernel, 5, 48, 48 * sizeof(float), out.data(), in.data()) == "");
     const auto values = out.values();
     for (size_t i = 0; i < values.size(); ++i) {
-      REQUIRE(values[i] == static_cast<float>(i / 48 * 48 + 47 - i % 48));
+      REQUIRE(values[i] == static_cast<float>(i - i % 48 + 47 - i % 48));
     }
   });
 }
