@@ -73,8 +73,7 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
       !fits_float4(dz_pending)) {
     wgrad<float, SmallTile>(dy, PatchLayout(conv), source, gradient);
   } else if (conv.pointwise()) {
-    wgrad<float4, LargeTile, MediumTile, SmallTile>(dy, MatrixLayout{pixels, depth}, source,
-                                                    gradient);
+    wgrad<float4, MediumTile, SmallTile>(dy, MatrixLayout{pixels, depth}, source, gradient);
   } else {
     wgrad<float4, MediumTile, SmallTile>(dy, PatchLayout(conv), source, gradient);
   }

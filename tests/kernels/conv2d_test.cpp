@@ -205,6 +205,42 @@ TEST_CASE("conv2d_wgrad is exact on whole numbers, with each operand pending or 
   });
 }
 
+TEST_CASE("conv2d is exact on products large enough for the larger tiles of a GPU") {
+  for_each_device([] {
+    for (const Case& c : {Case{"many pixels", {1, 129, 129, 4}, {124, 1, 1, 4}, {}},
+                          Case{"many pixels and inputs", {1, 129, 129, 124}, {4, 1, 1, 124}, {}},
+                          Case{"many pixels, few outputs", {1, 129, 129, 12}, {28, 1, 1, 12}, {}},
+                          Case{"many of all", {1, 45, 46, 500}, {124, 1, 1, 500}, {}}}) {
+      CAPTURE(c.name);
+      const Tensor x = random_integers(c.x, -3, 3, 1);
+      const Tensor weight = random_integers(c.weight, -3, 3, 2);
+      const Tensor dz = random_integers(output_shape(c), -3, 3, 3);
+      const IntegerPending x_transform(c.x[3]);
+      const IntegerPendingGradient dz_transform(output_shape(c));
+      const auto z = reference_pending(x, x_transform.pending);
+      const auto dy = reference_pending_gradient(dz, dz_transform.pending);
+      const auto weights = to_double(weight);
+      std::vector<double> expected_dx(z.size());
+      std::vector<double> expected_dweight(weights.size());
+      for_each_product(c, [&](size_t at_y, size_t at_x, size_t at_w) {
+        expected_dx[at_x] += dy[at_y] * weights[at_w];
+        expected_dweight[at_w] += dy[at_y] * z[at_x];
+      });
+      Tensor y = poisoned(output_shape(c));
+      Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
+      conv2d_forward(x, x_transform.pending, weight, {}, c.window, y, &moments);
+      CHECK(equal_values(y, reference_forward(c, z, weights, {})));
+      Tensor dx = poisoned(c.x);
+      conv2d_dgrad(dz, dz_transform.pending, weight, c.window, false, dx);
+      CHECK(equal_values(dx, expected_dx));
+      Tensor dweight = poisoned(c.weight);
+      Tensor no_bias;
+      conv2d_wgrad(x, x_transform.pending, dz, dz_transform.pending, c.window, dweight, no_bias);
+      CHECK(equal_values(dweight, expected_dweight));
+    }
+  });
+}
+
 TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike in any order of threads") {
   for_each_case([](const Case& c) {
     const Tensor x = random_uniform(c.x, -1, 1, 1);
