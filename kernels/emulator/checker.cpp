@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "kernels/emulator/emulator.h"
@@ -25,8 +26,13 @@ bool ordered_in_block(const Access& before) {
 /// Whether the running block has seen an atomic operation behind which `before`, of another block
 /// of this launch, had been fenced.
 bool ordered_between_blocks(const Access& before, const void* address) {
-  const Release& release = machine.releases[before.block - machine.first_block];
-  if (machine.acquired == nullptr || release.address != machine.acquired) return false;
+  if (machine.acquired == nullptr) return false;
+  const auto& releases = machine.releases[before.block - machine.first_block];
+  const auto found = std::find_if(releases.begin(), releases.end(), [](const Release& candidate) {
+    return candidate.address == machine.acquired;
+  });
+  if (found == releases.end()) return false;
+  const Release& release = *found;
   const bool acquired =
       current->number == machine.acquiring_thread || machine.barrier_epoch > machine.acquire_epoch;
   if (!acquired) return false;
@@ -191,7 +197,12 @@ void check_atomic(const void* address, size_t bytes, Site site) {
   }
   check(address, bytes, true, site, kAtomic);
   if (!global_memory.contains(address)) return;
-  Release& release = machine.releases[machine.block];
+  auto& releases = machine.releases[machine.block];
+  auto found = std::find_if(releases.begin(), releases.end(), [address](const Release& candidate) {
+    return candidate.address == address;
+  });
+  if (found == releases.end()) found = releases.insert(releases.end(), Release{});
+  Release& release = *found;
   release.address = address;
   release.thread = current->number;
   release.fence_epoch = current->fence_epoch;

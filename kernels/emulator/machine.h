@@ -69,7 +69,7 @@ struct Release {
 struct Machine {
   const KernelCall* call = nullptr;
   uint32_t first_block = 1;  ///< serial number of the launch's block 0, counted over all launches
-  std::vector<Release> releases;  ///< by block
+  std::vector<std::vector<Release>> releases;  ///< by block, one for each counter it has used
 
   uint3 block_index;
   uint32_t block = 0;  ///< number of the block in its grid
