@@ -17,19 +17,6 @@ namespace {
 
 using WeightMatrix = Operand<MatrixLayout, PlainSource, true>;
 
-/// Every lane's sums of a thread's own columns, to one row of cells for each of the block's threads
-/// in a column. Neighbouring threads write neighbouring cells.
-template <class T, class V>
-__device__ void merge_thread_moments(const MomentSums (&sums)[kLanes<V>], MomentSums* cells) {
-  constexpr unsigned kRowVectors = T::kColumns / kLanes<V>;
-#pragma unroll
-  for (int lane = 0; lane < kLanes<V>; ++lane) {
-    cells[threadIdx.x / kRowVectors * T::kColumns + lane * kRowVectors +
-          threadIdx.x % kRowVectors] = sums[lane];
-  }
-  merge_rows(cells, T::kThreads / kRowVectors, T::kColumns);
-}
-
 /// y (pixels, O) = x (pixels, KH * KW * I) * weight^T + bias, and the moments of y's columns.
 template <class T, class V, class X>
 __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
@@ -46,25 +33,13 @@ __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
     if (!y.holds(row, column)) return;
     const V written = y(row, column, value);
     if (moments.mean == nullptr) return;
-    if constexpr (kLanes<V> == 4) {
-      add(sums[0], written.x);
-      add(sums[1], written.y);
-      add(sums[2], written.z);
-      add(sums[3], written.w);
-    } else {
-      add(sums[0], written);
-    }
+    add_lanes(sums, written);
   });
   if (moments.mean == nullptr) return;
-  auto* cells = reinterpret_cast<MomentSums*>(shared);
-  merge_thread_moments<T, V>(sums, cells);
-  const int first = product.first_column();
-  finish_moments(cells, T::kColumns, moments, product.column_tile(), product.row_tile(),
-                 gridDim.x / grid.column_tiles, [&](unsigned i) -> int64_t {
-                   const int column = static_cast<int>(i) % kRowVectors * kLanes<V> +
-                                      static_cast<int>(i) / kRowVectors;
-                   return first + column < y.columns ? first + column : -1;
-                 });
+  const MomentsPlace place{threadIdx.x / kRowVectors, T::kThreads / kRowVectors,
+                           threadIdx.x % kRowVectors, kRowVectors};
+  finish_moments(sums, place, reinterpret_cast<MomentSums*>(shared), moments, product.column_tile(),
+                 product.row_tile());
 }
 
 template <class V, class... Tiles, class X>

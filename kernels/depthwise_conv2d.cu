@@ -75,18 +75,11 @@ class OutputColumn {
 
   /// Merges the moments of all columns and tiles; `cells` is shared memory for kLanes<V> cells a
   /// thread.
-  __device__ void finish(MomentSums* cells, const DepthwiseTiles& tiles, int channels,
-                         const MomentsOutput& moments) const {
+  __device__ void finish(MomentSums* cells, const MomentsOutput& moments) const {
     if (!wants_moments_) return;
-    __syncthreads();
-    constexpr unsigned kCount = kLanes<V> * kDepthwiseVectors;
-#pragma unroll
-    for (int lane = 0; lane < kLanes<V>; ++lane) {
-      cells[depthwise_line() * kCount + lane * kDepthwiseVectors + threadIdx.x] = sums_[lane];
-    }
-    merge_rows(cells, blockDim.y * blockDim.z, kCount);
-    finish_moments(cells, kCount, moments, blockIdx.y, blockIdx.x, tiles.tiles,
-                   [channels](unsigned i) { return channel_of_cell<V>(i, channels); });
+    const MomentsPlace place{depthwise_line(), blockDim.y * blockDim.z, threadIdx.x,
+                             kDepthwiseVectors};
+    finish_moments(sums_, place, cells, moments, blockIdx.y, blockIdx.x);
   }
 
  private:
@@ -147,7 +140,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     for (int a = kOpen - 1; a > 0; --a) open[a] = open[a - 1];
     open[0] = broadcast<V>(0.0f);
   }
-  output.finish(reinterpret_cast<MomentSums*>(shared), tiles, s.channels, moments);
+  output.finish(reinterpret_cast<MomentSums*>(shared), moments);
 }
 
 /// dx at stride 2 for 3x3 kernels. Cell (u, v) is pixels (2u - top, 2v - left) and its neighbours
@@ -230,7 +223,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     }
     output.push(sum);
   }
-  output.finish(reinterpret_cast<MomentSums*>(shared), tiles, channels, moments);
+  output.finish(reinterpret_cast<MomentSums*>(shared), moments);
 }
 
 /// dx for any kernel, stride and padding: gathers dy[(h + top - kh) / stride_h, (w + left - kw) /

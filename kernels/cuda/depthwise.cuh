@@ -89,14 +89,6 @@ struct DepthwiseTile {
 /// The thread's row where the block's threads are (rows, vectors).
 __device__ inline unsigned depthwise_line() { return threadIdx.z * blockDim.y + threadIdx.y; }
 
-/// The channel of cell i where a block's cells are (lanes, vectors), -1 if there is none.
-template <class V>
-__device__ int64_t channel_of_cell(unsigned i, int channels) {
-  const unsigned vector = blockIdx.y * kDepthwiseVectors + i % kDepthwiseVectors;
-  const int64_t channel = int64_t{vector} * kLanes<V> + i / kDepthwiseVectors;
-  return channel < channels ? channel : -1;
-}
-
 /// Whether the kernels for 3x3 windows serve this convolution.
 inline bool has_fast_kernel(const Convolution& s) {
   return s.kernel_h == 3 && s.kernel_w == 3 && s.window.stride_h == s.window.stride_w &&

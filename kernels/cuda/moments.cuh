@@ -62,40 +62,59 @@ __device__ inline MomentSums load_partial(const MomentSums* from) {
 }
 
 /// Where a kernel's blocks merge their sums. The grid covers the output by `groups` groups of
-/// channels and `tiles` tiles a group, each with `cells` channels.
+/// `group_channels` channels and `tiles` tiles a group.
 struct MomentsOutput {
   float* mean = nullptr;  ///< null: the caller wants no moments
   float* variance = nullptr;
   MomentSums* partials = nullptr;
   unsigned* counters = nullptr;
+  unsigned channels = 0;
+  unsigned tiles = 0;
 
   MomentsOutput() = default;
-  MomentsOutput(Moments* moments, int64_t groups, int64_t tiles, int64_t cells) {
+  MomentsOutput(Moments* moments, int64_t groups, int64_t tile_count, int64_t group_channels) {
     if (moments == nullptr) return;
     mean = moments->mean.data();
     variance = moments->variance.data();
-    partials = reinterpret_cast<MomentSums*>(
-        scratch(Scratch::partial_sums, groups * partial_rows(tiles) * cells * 4, Device::cuda));
+    channels = static_cast<unsigned>(moments->mean.size());
+    tiles = static_cast<unsigned>(tile_count);
+    partials = reinterpret_cast<MomentSums*>(scratch(
+        Scratch::partial_sums, groups * partial_rows(tiles) * group_channels * 4, Device::cuda));
     counters = block_counters(groups * partial_counters(tiles));
   }
 };
 
-/// Ends a kernel that gathers moments: merges the block's `count` sums (in shared memory, written
-/// by any thread) with those of the other tiles of its group; the last block writes mean and biased
-/// variance. `channel_of(i)` is the channel of sum i, -1 if it is none. Every thread of the block
+/// A thread's place in a block of (rows, vectors) threads, each with the sums of neighbouring
+/// channels.
+struct MomentsPlace {
+  unsigned row, rows;
+  unsigned vector, vectors;
+};
+
+/// Ends a kernel that gathers moments: merges the sums of the block's threads, then with those of
+/// the other tiles of its group; the last block writes mean and biased variance. `cells` is shared
+/// memory for kLaneCount cells a thread, which nobody uses any more. Every thread of the block
 /// calls it.
-template <typename ChannelOf>
-__device__ void finish_moments(MomentSums* sums, unsigned count, const MomentsOutput& output,
-                               unsigned group, unsigned tile, unsigned tiles,
-                               const ChannelOf& channel_of) {
-  if (!merge_blocks(sums, count, output.partials + group * partial_rows(tiles) * count,
-                    output.counters + group * partial_counters(tiles), tile, tiles)) {
+template <int kLaneCount>
+__device__ void finish_moments(const MomentSums (&sums)[kLaneCount], const MomentsPlace& place,
+                               MomentSums* cells, const MomentsOutput& output, unsigned group,
+                               unsigned tile) {
+  // A row of cells is (lanes, vectors), so that neighbouring threads write neighbouring cells.
+  const unsigned count = kLaneCount * place.vectors;
+  __syncthreads();
+#pragma unroll
+  for (int lane = 0; lane < kLaneCount; ++lane) {
+    cells[place.row * count + lane * place.vectors + place.vector] = sums[lane];
+  }
+  merge_rows(cells, place.rows, count);
+  if (!merge_blocks(cells, count, output.partials + group * partial_rows(output.tiles) * count,
+                    output.counters + group * partial_counters(output.tiles), tile, output.tiles)) {
     return;
   }
   for (unsigned i = thread_in_block(); i < count; i += threads_in_block()) {
-    const int64_t channel = channel_of(i);
-    if (channel < 0) continue;
-    const MomentSums total = sums[i];
+    const unsigned channel = group * count + i;
+    if (channel >= output.channels) continue;
+    const MomentSums total = cells[i % kLaneCount * place.vectors + i / kLaneCount];
     const double rows = total.count;
     const double offset = total.sum / rows;  // of the mean from the shift
     const double variance = total.squares / rows - offset * offset;
