@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "data/classes.h"
+#include "kernels/conv_backend.h"
 #include "tensor/cuda/status.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
@@ -155,6 +156,7 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
 
 void add_run_options(CLI::App& app, TrainingOptions& options) {
   add_machine_options(app, options.device, options.threads);
+  add_conv_option(app, options.conv);
   Group output(app, "Output");
   output.add_path("--output-dir", "DIR", options.output_dir, "New folder for the results")
       ->default_str(fmt::format("runs/{}-1, -2, ...", app.get_name()));
@@ -223,6 +225,22 @@ void add_machine_options(CLI::App& app, std::string& device, int& threads) {
       ->default_str("all");
 }
 
+void add_conv_option(CLI::App& app, std::string& conv) {
+  Group machine(app, "Machine");
+  machine.add_choice("--conv", conv, {"auto", "own", "cudnn"},
+                     "Kernels of convolutions on a GPU; auto is Ember's own");
+}
+
+void use_conv(std::string& conv, const std::string& device) {
+  const bool cudnn = conv == "cudnn";
+  set_conv_backend(cudnn ? ConvBackend::cudnn : ConvBackend::own);
+  if (cudnn && device != "cuda") {
+    fail(ExitCode::unavailable,
+         "--conv cudnn: cuDNN computes on a GPU, but the device is {}; leave --conv out", device);
+  }
+  if (!cudnn) conv = "own";
+}
+
 Device select_device(const std::string& name) {
   if (name == "cpu") return Device::cpu;
   if (name == "emulated" && kOffersEmulated) return Device::cuda;
@@ -262,6 +280,7 @@ nlohmann::ordered_json to_json(const TrainingOptions& options) {
       {"finetune_epochs", options.finetune_epochs},
       {"finetune_lr", options.finetune_lr},
       {"device", options.device},
+      {"conv", options.conv},
       {"threads", options.threads},
       {"output_dir", options.output_dir.string()},
       {"progress", options.progress},

@@ -31,6 +31,7 @@ struct TrainingOptions {
   double finetune_lr = 1e-4;
 
   std::string device = "auto";
+  std::string conv = "auto";
   int threads = 0;  ///< 0: as many as the process may run on
 
   std::filesystem::path output_dir;  ///< empty: runs/<app>-<n>
@@ -48,6 +49,9 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options);
 /// Declares --device and --threads.
 void add_machine_options(CLI::App& app, std::string& device, int& threads);
 
+/// Declares --conv.
+void add_conv_option(CLI::App& app, std::string& conv);
+
 /// The device that "auto", "cpu" or "cuda" means on this machine, or "emulated" in a build that
 /// offers it. "auto" is never the emulated GPU; where a build with CUDA finds no GPU it says why on
 /// stderr and takes the CPU. Throws Error(unavailable) when "cuda" cannot be had.
@@ -56,6 +60,10 @@ Device select_device(const std::string& name);
 /// Sets the number of threads (0: all), puts what was resolved into the arguments, and returns the
 /// device. Throws as select_device.
 Device use_machine(std::string& device, int& threads);
+
+/// Chooses the kernels of convolutions on the resolved device and puts them into `conv`: "own" or
+/// "cudnn". Throws Error(unavailable) when cuDNN is asked for and cannot be had.
+void use_conv(std::string& conv, const std::string& device);
 
 /// A validator for file and folder names.
 CLI::Validator not_empty();

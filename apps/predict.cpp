@@ -30,6 +30,7 @@ struct PredictOptions {
   std::filesystem::path feature_map;
   int64_t image_size = 0;  ///< 0: that of the weights
   std::string device = "auto";
+  std::string conv = "auto";
   int threads = 0;
 };
 
@@ -169,6 +170,7 @@ void predict(PredictOptions options) {
          options.features.string());
   }
   const Device device = use_machine(options.device, options.threads);
+  use_conv(options.conv, options.device);
   const ModelFile file = read_weights(options.weights);
   if (options.features.empty() && options.feature_map.empty()) {
     predict_classes(options, file, device);
@@ -210,5 +212,6 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
       ->check(ember::whole_number(32, 4096, 32))
       ->default_str("that of the weights");
   ember::add_machine_options(app, options.device, options.threads);
+  ember::add_conv_option(app, options.conv);
   return ember::run_program(app, argc, argv, [&] { ember::predict(options); });
 }

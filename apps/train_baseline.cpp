@@ -13,6 +13,7 @@ namespace {
 
 void train(TrainingOptions options) {
   const Device device = use_machine(options.device, options.threads);
+  use_conv(options.conv, options.device);
   std::optional<ModelFile> weights;
   if (!options.weights.empty()) {
     weights = read_initial_weights(options.weights, "baseline_cnn");

@@ -12,6 +12,7 @@ namespace {
 
 void train(TrainingOptions options) {
   const Device device = use_machine(options.device, options.threads);
+  use_conv(options.conv, options.device);
   const ModelFile weights = read_initial_weights(options.weights, "mobilenet_v2");
   adopt(weights.description, options);
   const Dataset dataset = load_study_data(options);

@@ -1,8 +1,14 @@
 #include "nn/conv2d.h"
 
 #include "kernels/conv2d.h"
+#include "kernels/conv_backend.h"
 
 namespace ember {
+
+std::string_view convolution_kernels(const Layer& layer) {
+  const Device device = layer.parameters()[0].value.device();
+  return device == Device::cuda ? to_string(conv_backend()) : "";
+}
 
 Shape Conv2D::build(std::span<const Shape> inputs) {
   const Shape& x = only_input(inputs, 4);

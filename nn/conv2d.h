@@ -10,6 +10,10 @@ namespace ember {
 /// How the padding of a convolution is found. Given in pixels, or TensorFlow's `same`.
 enum class PaddingRule { valid, same, pixels };
 
+/// Whose kernels compute a convolution layer: "own" or "cuDNN" on a GPU, empty on the CPU, where
+/// there is no choice.
+std::string_view convolution_kernels(const Layer& layer);
+
 struct Conv2DOptions {
   int64_t filters = 1;
   std::array<int, 2> kernel = {3, 3};   ///< height, width
@@ -29,6 +33,7 @@ class Conv2D : public Layer {
   std::string_view type() const override { return "Conv2D"; }
   Shape build(std::span<const Shape> inputs) override;
   int64_t macs(std::span<const Shape> inputs, const Shape& output) const override;
+  std::string_view kernels() const override { return convolution_kernels(*this); }
   bool backward_reads_input() const override { return learns(); }
   bool backward_reads_output() const override { return options_.activation != Activation::linear; }
   Signal forward(const Forward& pass) override;

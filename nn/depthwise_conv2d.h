@@ -21,6 +21,7 @@ class DepthwiseConv2D : public Layer {
   std::string_view type() const override { return "DepthwiseConv2D"; }
   Shape build(std::span<const Shape> inputs) override;
   int64_t macs(std::span<const Shape> inputs, const Shape& output) const override;
+  std::string_view kernels() const override { return convolution_kernels(*this); }
   bool backward_reads_input() const override { return learns(); }
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;

@@ -97,6 +97,9 @@ class Layer {
   /// Multiply-accumulates of one image.
   virtual int64_t macs(std::span<const Shape>, const Shape&) const { return 0; }
 
+  /// Whose kernels compute this layer where there is a choice, for the layer table; else empty.
+  virtual std::string_view kernels() const { return ""; }
+
   /// True when the output shares the memory of the input.
   virtual bool passes_through() const { return false; }
   /// True when the gradient of the inputs shares the memory of the output's.

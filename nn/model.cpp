@@ -272,6 +272,7 @@ std::vector<LayerRow> Model::summary() const {
                  .type = std::string(layer.type()),
                  .output_shape = sample(node.shape),
                  .macs = layer.macs(input_shapes(node), node.shape),
+                 .kernels = std::string(layer.kernels()),
                  .inputs = {}};
     for (const Parameter& parameter : layer.parameters()) {
       row.params += parameter.value.size();

@@ -102,6 +102,12 @@ std::string format_summary(const std::string& model, std::span<const LayerRow> r
   std::vector<TableRow> table{
       {{"Layer (type)"}, {"Output Shape"}, {"Param #"}, {"MACs"}, {"Trains"}}};
   std::vector<bool> to_the_right{false, false, true, true, false};
+  const bool kernels = std::any_of(rows.begin(), rows.end(),
+                                   [](const LayerRow& row) { return !row.kernels.empty(); });
+  if (kernels) {
+    table[0].push_back({"Kernels"});
+    to_the_right.push_back(false);
+  }
   if (!chain) {
     table[0].push_back({"Connected to"});
     to_the_right.push_back(false);
@@ -116,6 +122,7 @@ std::string format_summary(const std::string& model, std::span<const LayerRow> r
                      {grouped(row.params)},
                      {grouped(row.macs)},
                      {trains}});
+    if (kernels) table.back().push_back({row.kernels.empty() ? "-" : row.kernels});
     if (!chain) {
       Cell inputs;
       for (const std::string& input : row.inputs) inputs.push_back(shortened(input));

@@ -53,6 +53,7 @@ TEST_CASE("options reach their fields and args.json") {
   CHECK(json["finetune_lr"] == 1e-5);
   CHECK(json["seed"] == 4294967295);
   CHECK(json["threads"] == 2);
+  CHECK(json["conv"] == "auto");
 }
 
 TEST_CASE("values that make no sense are refused by name") {
@@ -76,6 +77,7 @@ TEST_CASE("values that make no sense are refused by name") {
                            "--image-size 1000000000",
                            "--scale tiny",
                            "--threads 0",
+                           "--conv winograd",
                            "--device tpu",
                            "--progress loud",
                            "--finetune-epochs 0",
@@ -104,6 +106,9 @@ TEST_CASE("the baseline takes any image size, and knows no fine-tuning") {
 
 TEST_CASE("auto is a real GPU where one can be used, and cuda asks for it") {
   CHECK(select_device("cpu") == Device::cpu);
+  std::string conv = "auto";
+  use_conv(conv, "cpu");
+  CHECK(conv == "own");
   const cuda::Status& status = cuda::status();
   if (!status.emulated && status.usable()) {
     CHECK(select_device("auto") == Device::cuda);

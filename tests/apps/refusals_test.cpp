@@ -49,6 +49,7 @@ TEST_CASE("folders, files and options that are no good are refused") {
   if (cuda::status().emulated || !cuda::status().usable()) {
     refused("train_baseline --device cuda", 69, "--device cuda: ");
   }
+  refused("train_baseline --device cpu --conv cudnn", 69, "cuDNN");
   refused(kBaseline + "--classes cat,dog", 65, "cat, dog");
   refused(kBaseline + "--output-dir faces", 73, "faces");
   refused(kBaseline + "--output-dir base.safetensors/run", 73, "base.safetensors/run");

@@ -36,6 +36,20 @@ TEST_CASE("a chain prints as Keras prints it, with multiply-adds and what trains
         " MACs per image: 31,104\n");
 }
 
+TEST_CASE("whose kernels compute a layer is shown where there is a choice") {
+  const std::vector<LayerRow> rows{
+      {.name = "input_layer", .type = "InputLayer", .output_shape = {8, 8, 3}, .inputs = {}},
+      {.name = "conv2d",
+       .type = "Conv2D",
+       .output_shape = {6, 6, 32},
+       .kernels = "cuDNN",
+       .inputs = {"input_layer"}}};
+  const std::string text = format_summary("small", rows);
+  CHECK(text.find("Trains ┃ Kernels ┃") != std::string::npos);
+  CHECK(text.find("│ -      │ cuDNN   │") != std::string::npos);
+  CHECK(text.find("│ -      │ -       │") != std::string::npos);
+}
+
 TEST_CASE("a model that is no chain says what each layer reads, and long names are shortened") {
   const std::vector<LayerRow> rows{
       {.name = "input_layer", .type = "InputLayer", .output_shape = {4}, .inputs = {}},
