@@ -11,13 +11,6 @@ namespace {
 constexpr int kWarps = 4;
 constexpr int kThreads = 256;
 
-__device__ double warp_sum(double value) {
-  for (unsigned reach = kWarpSize / 2; reach > 0; reach /= 2) {
-    value += __shfl_xor_sync(kWholeWarp, value, reach);
-  }
-  return value;
-}
-
 /// Lanes (x) share out the classes of a row, warps (y) the rows. `labels` and `losses` are null for
 /// the probabilities alone. A NaN that warp_max passes over comes back with the sum.
 __global__ void __launch_bounds__(kWarps* kWarpSize)

@@ -35,7 +35,8 @@ __device__ inline float2 load_partial(const float2* from) { return __ldcg(from);
 __device__ inline float4 load_partial(const float4* from) { return __ldcg(from); }
 
 /// The warp's sum, in every lane. All lanes take part.
-__device__ inline float warp_sum(float value) {
+template <typename T>
+__device__ T warp_sum(T value) {
   for (unsigned reach = kWarpSize / 2; reach > 0; reach /= 2) {
     value += __shfl_xor_sync(kWholeWarp, value, reach);
   }
@@ -48,18 +49,6 @@ __device__ inline float warp_max(float value) {
     value = fmaxf(value, __shfl_xor_sync(kWholeWarp, value, reach));
   }
   return value;
-}
-
-/// The block's sum, in every thread. `shared` holds one value a warp; the block is whole warps.
-__device__ inline float block_sum(float value, float* shared) {
-  value = warp_sum(value);
-  const unsigned thread = thread_in_block();
-  if (thread % kWarpSize == 0) shared[thread / kWarpSize] = value;
-  __syncthreads();
-  float sum = 0;
-  for (unsigned warp = 0; warp < threads_in_block() / kWarpSize; ++warp) sum += shared[warp];
-  __syncthreads();
-  return sum;
 }
 
 /// Merges `rows` rows of `count` cells in shared memory into the first row, as a tree. Every thread
