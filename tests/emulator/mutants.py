@@ -78,11 +78,12 @@ MUTANTS = {
         "kernels/softmax_cross_entropy.cu", "softmax_cross_entropy", "softmax_cross_entropy equals*",
         "if (i >= rows * classes) return;", "if (i > rows * classes) return;", BOUNDS),
     "wrong mask": Mutant(
-        "kernels/softmax_cross_entropy.cu", "softmax_cross_entropy", "softmax_cross_entropy equals*",
-        "__shfl_xor_sync(kWholeWarp,", "__shfl_xor_sync(kWholeWarp >> 1,", "wrong mask"),
+        REDUCTION, "softmax_cross_entropy", "softmax_cross_entropy equals*",
+        "value += __shfl_xor_sync(kWholeWarp,", "value += __shfl_xor_sync(kWholeWarp >> 1,", "wrong mask"),
     "a warp's sum without its last step": Mutant(
-        "kernels/softmax_cross_entropy.cu", "softmax_cross_entropy", "softmax_cross_entropy equals*",
-        "reach = kWarpSize / 2; reach > 0", "reach = kWarpSize / 2; reach > 1", WRONG),
+        REDUCTION, "softmax_cross_entropy", "softmax_cross_entropy equals*",
+        "T warp_sum(T value) {\n  for (unsigned reach = kWarpSize / 2; reach > 0",
+        "T warp_sum(T value) {\n  for (unsigned reach = kWarpSize / 2; reach > 1", WRONG),
     "tail one too long in Adam": Mutant(
         "kernels/adam.cu", "adam", "adam follows*", "i < chunk.size; i += kThreads",
         "i <= chunk.size; i += kThreads", f"{BOUNDS}|{UNWRITTEN}|{RACE}"),
