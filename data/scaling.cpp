@@ -1,6 +1,6 @@
 #include "data/scaling.h"
 
-#include "kernels/dispatch.h"
+#include "tensor/dispatch.h"
 #include "tensor/error.h"
 
 namespace ember {

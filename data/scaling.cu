@@ -12,8 +12,8 @@
 #include <array>
 #include <type_traits>
 
-#include "kernels/cuda/vector.cuh"
 #include "tensor/cuda/launch.h"
+#include "tensor/cuda/vector.cuh"
 
 namespace ember::cuda {
 namespace {

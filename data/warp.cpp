@@ -10,7 +10,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/dispatch.h"
+#include "tensor/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ember::HWY_NAMESPACE {

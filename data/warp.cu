@@ -8,8 +8,8 @@
 //    and writes them in one run, 16 bytes a thread.
 #include "data/warp.h"
 
-#include "kernels/cuda/vector.cuh"
 #include "tensor/cuda/launch.h"
+#include "tensor/cuda/vector.cuh"
 
 namespace ember::cuda {
 namespace {

@@ -9,8 +9,8 @@
 #include <cmath>
 
 #include "kernels/adam_coefficients.h"
-#include "kernels/dispatch.h"
 #include "kernels/simd/pending-inl.h"
+#include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 
 HWY_BEFORE_NAMESPACE();

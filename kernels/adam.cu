@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "kernels/adam_coefficients.h"
-#include "kernels/cuda/vector.cuh"
 #include "tensor/cuda/launch.h"
+#include "tensor/cuda/vector.cuh"
 
 namespace ember::cuda {
 namespace {

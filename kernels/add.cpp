@@ -5,9 +5,9 @@
 #include <hwy/foreach_target.h>  // compiles this file once for each SIMD target
 #include <hwy/highway.h>
 
-#include "kernels/dispatch.h"
 #include "kernels/row_blocks.h"
 #include "kernels/simd/pending-inl.h"
+#include "tensor/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ember::cpu::HWY_NAMESPACE {

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/dispatch.h"
 #include "kernels/partial_sums.h"
 #include "kernels/simd/moments-inl.h"
 #include "kernels/simd/pending-inl.h"
+#include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 #include "tensor/scratch.h"
 

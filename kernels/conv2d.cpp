@@ -8,11 +8,11 @@
 #include <algorithm>
 
 #include "kernels/cudnn/conv2d.h"
-#include "kernels/dispatch.h"
 #include "kernels/simd/convolution-inl.h"
 #include "kernels/simd/convolution.h"
 #include "kernels/simd/gemm-inl.h"
 #include "kernels/simd/moments-inl.h"
+#include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 #include "tensor/scratch.h"
 

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/dispatch.h"
 #include "kernels/simd/gemm-inl.h"
 #include "kernels/simd/pending-inl.h"
+#include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 #include "tensor/scratch.h"
 

@@ -10,10 +10,10 @@
 
 #include "kernels/cudnn/conv2d.h"
 #include "kernels/depthwise_rows.h"
-#include "kernels/dispatch.h"
 #include "kernels/partial_sums.h"
 #include "kernels/simd/moments-inl.h"
 #include "kernels/simd/pending-inl.h"
+#include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 #include "tensor/scratch.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/dispatch.h"
+#include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 
 namespace ember {

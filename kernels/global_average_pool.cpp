@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "kernels/dispatch.h"
 #include "kernels/simd/pending-inl.h"
+#include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -5,8 +5,8 @@
 #include <hwy/foreach_target.h>  // compiles this file once for each SIMD target
 #include <hwy/highway.h>
 
-#include "kernels/dispatch.h"
 #include "kernels/simd/gemm-inl.h"
+#include "tensor/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ember::cpu::HWY_NAMESPACE {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/dispatch.h"
+#include "tensor/dispatch.h"
 
 namespace ember {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/cuda/vector.cuh"
 #include "tensor/cuda/launch.h"
+#include "tensor/cuda/vector.cuh"
 
 /// How element-wise kernels share out a (rows, channels) matrix: each thread keeps its channels, so
 /// that it loads their coefficients once, and strides over rows. Neighbouring threads have

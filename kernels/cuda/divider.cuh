@@ -26,7 +26,6 @@ class Divider {
     const auto high = static_cast<uint32_t>((uint64_t{n} * multiplier_) >> 32);
     return static_cast<int>((high + n) >> shift_);
   }
-  __device__ int remainder(int dividend) const { return dividend - quotient(dividend) * divisor_; }
 
  private:
   int divisor_;

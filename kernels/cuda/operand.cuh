@@ -1,7 +1,7 @@
 #pragma once
 
 #include "kernels/cuda/pending.cuh"
-#include "kernels/cuda/vector.cuh"
+#include "tensor/cuda/vector.cuh"
 
 /// How a matrix product (gemm.cuh) finds its operands. An operand is a *layout*, which says where
 /// element (row, column) of a matrix stands, and a *source*, which reads there and applies what is

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "kernels/cuda/vector.cuh"
 #include "kernels/pending.h"
+#include "tensor/cuda/vector.cuh"
 
 /// Pending transforms on the channels of one thread, bit for bit what kernels/simd/pending-inl.h
 /// does on the CPU. V is float or float4.

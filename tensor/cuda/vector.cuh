@@ -33,12 +33,6 @@ __device__ __forceinline__ V load_constant(const float* from) {
   return __ldg(reinterpret_cast<const V*>(from));
 }
 
-/// Past the first-level cache: for what other blocks of the same kernel have written.
-template <class V>
-__device__ __forceinline__ V load_shared_by_blocks(const float* from) {
-  return __ldcg(reinterpret_cast<const V*>(from));
-}
-
 template <class V>
 __device__ __forceinline__ void store(float* to, V value) {
   *reinterpret_cast<V*>(to) = value;
