@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "tensor/device.h"
+#include "tensor/tensor.h"
 
 namespace ember {
 
@@ -14,6 +14,7 @@ enum class Scratch {
   packed_weights,
   gradient_block,
   partial_sums,
+  workspace,
   count_
 };
 
@@ -22,5 +23,8 @@ enum class Scratch {
 /// until this thread asks again for the same purpose and device; on a GPU, kernels that are queued
 /// by then still have it.
 float* scratch(Scratch purpose, int64_t count, Device device = Device::cpu);
+
+/// The same as a tensor; it keeps its memory even where the buffer has been replaced.
+Tensor scratch_tensor(Scratch purpose, const Shape& shape, Device device);
 
 }  // namespace ember

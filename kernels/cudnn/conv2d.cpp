@@ -7,6 +7,7 @@
 #include "kernels/conv_backend.h"
 #include "kernels/cudnn/executor.h"
 #include "tensor/error.h"
+#include "tensor/scratch.h"
 
 namespace ember::cudnn {
 namespace {
@@ -23,24 +24,16 @@ Executor& executor() {
   return executor;
 }
 
-/// Where a transformed copy goes; each role has its own, since wgrad needs both at once.
-Tensor copy_of(const Tensor& raw, GrowingStorage& storage) {
-  const int64_t bytes = raw.size() * static_cast<int64_t>(sizeof(float));
-  return {raw.shape(), storage.of_at_least(bytes), 0};
-}
-
+/// What is pending is applied to a copy.
 Tensor settled(const Tensor& raw, const Pending& pending) {
-  static GrowingStorage storage;
   if (pending.identity()) return raw;
-  Tensor z = copy_of(raw, storage);
+  Tensor z = scratch_tensor(Scratch::input_block, raw.shape(), Device::cuda);
   materialize(raw, pending, z);
   return z;
 }
-
 Tensor settled(const Tensor& dz, const PendingGradient& pending) {
-  static GrowingStorage storage;
   if (pending.identity()) return dz;
-  Tensor dy = copy_of(dz, storage);
+  Tensor dy = scratch_tensor(Scratch::gradient_block, dz.shape(), Device::cuda);
   materialize_gradient(dz, pending, dy);
   return dy;
 }
@@ -105,9 +98,7 @@ bool conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
     const Tensor pixels = dz.reshape({dz.size() / outputs, 1, 1, outputs});
     const Tensor values =
         dz.reshape({dz.size()}).rows(0, pixels.dim(0)).reshape({pixels.dim(0), 1, 1, 1});
-    static GrowingStorage storage;
-    Tensor unused = Tensor({outputs, 1, 1, 1},
-                           storage.of_at_least(outputs * static_cast<int64_t>(sizeof(float))), 0);
+    Tensor unused = scratch_tensor(Scratch::output_block, {outputs, 1, 1, 1}, Device::cuda);
     cuda::conv2d_wgrad(values, {}, pixels, dz_pending, {}, unused, dbias);
   }
   return done;

@@ -5,6 +5,7 @@
 #include "kernels/cudnn/api.h"
 #include "tensor/cuda/stream.h"
 #include "tensor/error.h"
+#include "tensor/scratch.h"
 
 #define ATTRIBUTE EMBER_CUDNN_ATTRIBUTE
 
@@ -21,15 +22,6 @@ std::shared_ptr<cudnnContext> make_handle() {
 
 }  // namespace
 
-const std::shared_ptr<Storage>& GrowingStorage::of_at_least(int64_t bytes) {
-  const auto wanted = static_cast<size_t>(bytes);
-  if (storage_ == nullptr || storage_->bytes() < wanted) {
-    storage_.reset();
-    storage_ = std::make_shared<Storage>(Device::cuda, wanted);
-  }
-  return storage_;
-}
-
 Executor::Executor() : handle_(make_handle()), planner_(Target::card(handle_.get())) {}
 
 void Executor::run(const Plan& plan, const Operands& operands) {
@@ -45,7 +37,9 @@ void Executor::run(const Plan& plan, const Operands& operands) {
     }
     memory[i] = const_cast<float*>(pointers[i]);  // cuDNN writes only the result
   }
-  void* workspace = workspace_.of_at_least(plan.workspace_bytes)->data();
+  constexpr int64_t kFloat = sizeof(float);
+  void* workspace =
+      scratch(Scratch::workspace, (plan.workspace_bytes + kFloat - 1) / kFloat, Device::cuda);
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, "tensors of a plan");
   if (operands.bias != nullptr) {
     pack.set(ATTRIBUTE(VARIANT_PACK_UNIQUE_IDS), kIds)

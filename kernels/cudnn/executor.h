@@ -1,11 +1,9 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "kernels/cudnn/graph.h"
 #include "kernels/cudnn/planner.h"
-#include "tensor/device.h"
 
 namespace ember::cudnn {
 
@@ -18,17 +16,8 @@ struct Operands {
   const float* bias = nullptr;
 };
 
-/// A block of GPU memory that only grows.
-class GrowingStorage {
- public:
-  const std::shared_ptr<Storage>& of_at_least(int64_t bytes);
-
- private:
-  std::shared_ptr<Storage> storage_;
-};
-
-/// cuDNN on the GPU that Ember uses: its handle, its plans and one workspace for all of them, which
-/// they may share because they run in order on one stream.
+/// cuDNN on the GPU that Ember uses: its handle and its plans, which share one workspace because
+/// they run in order on one stream.
 class Executor {
  public:
   /// Throws Error(unavailable) where cuDNN cannot be loaded or there is no GPU.
@@ -41,7 +30,6 @@ class Executor {
  private:
   std::shared_ptr<cudnnContext> handle_;
   Planner planner_;
-  GrowingStorage workspace_;
 };
 
 }  // namespace ember::cudnn
