@@ -3,11 +3,9 @@
 //   1. a thread an output: each input is read 9 times
 //   2. four channels a thread: 16-byte accesses
 //   3. a block goes down the rows of an image, each of which passes through shared memory once;
-//   what
-//      is pending on the input is applied on the way
-//   4. a thread keeps the partial sums of the 3 (stride 2: 2) output rows that the present input
-//   row
-//      belongs to in registers, so an input row is looked at once and forgotten
+//      what is pending on the input is applied on the way
+//   4. a thread keeps in registers the partial sums of the 3 (stride 2: 2) output rows that the
+//      present input row belongs to, so an input row is looked at once and forgotten
 //   5. the next row is on its way while one is worked on, which takes one barrier a row
 //   6. the moments of the output are gathered in registers as it is written
 // The gradient of the input at stride 1 is the same convolution with the kernel turned round; at
@@ -19,9 +17,6 @@
 
 namespace ember::cuda {
 namespace {
-
-constexpr int kSize = 3;  ///< of the kernels that have a fast version
-constexpr int kTaps = kSize * kSize;
 
 /// The planes of a convolution that slides: forward, or backward at stride 1.
 struct Slide {
@@ -36,8 +31,8 @@ struct Slide {
 /// Leaves `shared` free.
 template <class V>
 __device__ void load_taps(const float* weight, int channels, bool turned, V* shared,
-                          V (&weights)[kTaps]) {
-  for (unsigned i = thread_in_block(); i < kTaps * kDepthwiseVectors; i += threads_in_block()) {
+                          V (&weights)[kFastTaps]) {
+  for (unsigned i = thread_in_block(); i < kFastTaps * kDepthwiseVectors; i += threads_in_block()) {
     const unsigned vector = blockIdx.y * kDepthwiseVectors + i % kDepthwiseVectors;
     const auto channel = static_cast<int>(vector) * kLanes<V>;
     const int64_t tap = i / kDepthwiseVectors;
@@ -46,8 +41,8 @@ __device__ void load_taps(const float* weight, int channels, bool turned, V* sha
   }
   __syncthreads();
 #pragma unroll
-  for (int tap = 0; tap < kTaps; ++tap) {
-    weights[tap] = shared[(turned ? kTaps - 1 - tap : tap) * kDepthwiseVectors + threadIdx.x];
+  for (int tap = 0; tap < kFastTaps; ++tap) {
+    weights[tap] = shared[(turned ? kFastTaps - 1 - tap : tap) * kDepthwiseVectors + threadIdx.x];
   }
   __syncthreads();
 }
@@ -90,51 +85,34 @@ class OutputColumn {
   MomentSums sums_[kLanes<V>];
 };
 
-/// y = conv(x, weight) for 3x3 kernels. Input row `i` of a band, counted from the first row under
-/// its first window, is row kh = i - stride * o of the window of output row o: `open[a]` sums up
-/// the output row that began a strides ago.
+/// y = conv(x, weight) for 3x3 kernels: `open[a]` sums up the output row that began a steps ago.
 template <class V, class Source, int kStride>
 __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     depthwise_slide_kernel(Source x, const float* weight, Slide s, DepthwiseTiles tiles, float* y,
                            MomentsOutput moments) {
-  constexpr int kReach = kStride + 1;
-  constexpr int kOpen = (kSize + kStride - 1) / kStride;
-  using Stage = RowStage<V, Source, kReach>;
+  using Stage = RowStage<V, Source, kStride + 1>;
+  using Rows = WindowRows<kStride, Stage>;
+  constexpr int kOpen = Rows::kOpen;
   constexpr unsigned kRows = Stage::shared_vectors(kDepthwiseThreads) * sizeof(V);
   constexpr unsigned kCells = kDepthwiseThreads * kLanes<V> * sizeof(MomentSums);
   __shared__ __align__(16) unsigned char shared[kRows > kCells ? kRows : kCells];
 
   const auto tile = DepthwiseTile::of_block<V>(tiles, s.out_height, s.channels);
   Stage stage(x, s.in_height, s.in_width, s.channels, tile, tile.first_column * kStride - s.left,
-              (static_cast<int>(blockDim.y) - 1) * kStride + kSize, reinterpret_cast<V*>(shared));
+              (static_cast<int>(blockDim.y) - 1) * kStride + kFastSize,
+              reinterpret_cast<V*>(shared));
   OutputColumn<V> output(y, s.out_height, s.out_width, s.channels, tile, moments.mean != nullptr);
 
-  V weights[kTaps];
+  V weights[kFastTaps];
   load_taps(weight, s.channels, s.turned, reinterpret_cast<V*>(shared), weights);
   V open[kOpen];
   for (V& sum : open) sum = broadcast<V>(0.0f);
 
-  const int first = tile.row * kStride - s.top;
-  const int last = first + (tile.rows - 1) * kStride + kSize - 1;
-  stage.fetch(first);
-  for (int step = 0; step < tile.rows + kOpen - 1; ++step) {
-#pragma unroll
-    for (int phase = 0; phase < kStride; ++phase) {
-      const int row = first + step * kStride + phase;
-      if (row > last) break;
-      const V* values = stage.advance(row < last ? row + 1 : -1);
-      if (values == nullptr) continue;
-      values += threadIdx.y * kStride * kDepthwiseVectors + threadIdx.x;
-#pragma unroll
-      for (int kw = 0; kw < kSize; ++kw) {
-        const V value = values[kw * kDepthwiseVectors];
-#pragma unroll
-        for (int a = 0; a < kOpen; ++a) {
-          const int kh = phase + a * kStride;
-          if (kh < kSize) open[a] = multiply_add(value, weights[kh * kSize + kw], open[a]);
-        }
-      }
-    }
+  Rows rows(stage, tile, s.top);
+  for (int step = 0; step < rows.steps(); ++step) {
+    rows.advance(step, [&](int a, int tap, V value) {
+      open[a] = multiply_add(value, weights[tap], open[a]);
+    });
     if (step >= kOpen - 1) output.push(open[kOpen - 1]);
 #pragma unroll
     for (int a = kOpen - 1; a > 0; --a) open[a] = open[a - 1];
@@ -149,17 +127,17 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
 /// (first_u, first_v) on.
 template <class V>
 __global__ void __launch_bounds__(kDepthwiseThreads, 2)
-    depthwise_spread_kernel(IncomingGradient dy, const float* weight, Slide s, int first_u,
+    depthwise_spread_kernel(GradientSource dy, const float* weight, Slide s, int first_u,
                             int first_v, int cell_rows, DepthwiseTiles tiles, float* dx) {
   constexpr int kReach = 2;
-  using Stage = RowStage<V, IncomingGradient, kReach>;
+  using Stage = RowStage<V, GradientSource, kReach>;
   __shared__ __align__(
       16) unsigned char shared[Stage::shared_vectors(kDepthwiseThreads) * sizeof(V)];
 
   const auto tile = DepthwiseTile::of_block<V>(tiles, cell_rows, s.channels);
   Stage stage(dy, s.in_height, s.in_width, s.channels, tile, first_v + tile.first_column - 1,
               static_cast<int>(blockDim.y) + 1, reinterpret_cast<V*>(shared));
-  V weights[kTaps];
+  V weights[kFastTaps];
   load_taps(weight, s.channels, false, reinterpret_cast<V*>(shared), weights);
   const int column = 2 * (first_v + tile.column) - s.left;
   const int64_t image = int64_t{tile.image} * s.out_height * s.out_width * s.channels;
@@ -200,12 +178,12 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
 /// y = conv(x, weight) for any kernel, stride and padding.
 template <class V>
 __global__ void __launch_bounds__(kDepthwiseThreads, 2)
-    depthwise_gather_kernel(Activation x, const float* weight, Convolution s, DepthwiseTiles tiles,
-                            float* y, MomentsOutput moments) {
+    depthwise_gather_kernel(ActivationSource x, const float* weight, DepthwiseShape s,
+                            DepthwiseTiles tiles, float* y, MomentsOutput moments) {
   __shared__ __align__(16) unsigned char shared[kDepthwiseThreads * kLanes<V> * sizeof(MomentSums)];
   const auto channels = static_cast<int>(s.channels);
   const auto tile = DepthwiseTile::of_block<V>(tiles, static_cast<int>(s.out_height), channels);
-  const Reader<V, Activation> reader(x, tile.channel);
+  const Reader<V, ActivationSource> reader(x, tile.channel);
   OutputColumn<V> output(y, static_cast<int>(s.out_height), static_cast<int>(s.out_width), channels,
                          tile, moments.mean != nullptr);
   for (int row = tile.row; row < tile.row + tile.rows; ++row) {
@@ -216,7 +194,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
         const int64_t w = tile.column * s.window.stride_w + kw - s.window.padding.left;
         if (!tile.active || h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
         const int64_t pixel = (tile.image * s.height + h) * s.width + w;
-        const V value = reader.value(reader.load(pixel * s.channels + tile.channel));
+        const V value = reader(reader.fetch(pixel * s.channels + tile.channel));
         const float* tap = weight + (kh * s.kernel_w + kw) * s.channels + tile.channel;
         sum = multiply_add(value, load_constant<V>(tap), sum);
       }
@@ -230,12 +208,12 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
 /// stride_w] where both divide.
 template <class V>
 __global__ void __launch_bounds__(kDepthwiseThreads, 2)
-    depthwise_gather_gradient_kernel(IncomingGradient dy, const float* weight, Convolution s,
+    depthwise_gather_gradient_kernel(GradientSource dy, const float* weight, DepthwiseShape s,
                                      DepthwiseTiles tiles, float* dx) {
   const auto channels = static_cast<int>(s.channels);
   const auto tile = DepthwiseTile::of_block<V>(tiles, static_cast<int>(s.height), channels);
   if (!tile.active || tile.column >= s.width) return;
-  const Reader<V, IncomingGradient> reader(dy, tile.channel);
+  const Reader<V, GradientSource> reader(dy, tile.channel);
   for (int row = tile.row; row < tile.row + tile.rows; ++row) {
     V sum = broadcast<V>(0.0f);
     for (int64_t kh = s.kernel_h - 1; kh >= 0; --kh) {
@@ -247,7 +225,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
         const int64_t ow = reach_w / s.window.stride_w;
         if (reach_w < 0 || reach_w % s.window.stride_w != 0 || ow >= s.out_width) continue;
         const int64_t pixel = (tile.image * s.out_height + oh) * s.out_width + ow;
-        const V value = reader.value(reader.load(pixel * s.channels + tile.channel));
+        const V value = reader(reader.fetch(pixel * s.channels + tile.channel));
         const float* tap = weight + (kh * s.kernel_w + kw) * s.channels + tile.channel;
         sum = multiply_add(value, load_constant<V>(tap), sum);
       }
@@ -257,7 +235,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
   }
 }
 
-Slide slide_of(const Convolution& s) {
+Slide slide_of(const DepthwiseShape& s) {
   return {static_cast<int>(s.height),     static_cast<int>(s.width),
           static_cast<int>(s.out_height), static_cast<int>(s.out_width),
           static_cast<int>(s.channels),   s.window.padding.top,
@@ -265,22 +243,26 @@ Slide slide_of(const Convolution& s) {
 }
 
 /// From dy back to the image at stride 1.
-Slide turned_slide_of(const Convolution& s) {
-  return {static_cast<int>(s.out_height),    static_cast<int>(s.out_width),
-          static_cast<int>(s.height),        static_cast<int>(s.width),
-          static_cast<int>(s.channels),      kSize - 1 - s.window.padding.top,
-          kSize - 1 - s.window.padding.left, true};
+Slide turned_slide_of(const DepthwiseShape& s) {
+  return {static_cast<int>(s.out_height),
+          static_cast<int>(s.out_width),
+          static_cast<int>(s.height),
+          static_cast<int>(s.width),
+          static_cast<int>(s.channels),
+          kFastSize - 1 - s.window.padding.top,
+          kFastSize - 1 - s.window.padding.left,
+          true};
 }
 
 template <class V>
-void forward(const Activation& x, const Tensor& weight, const Convolution& s, Tensor& y,
+void forward(const ActivationSource& x, const Tensor& weight, const DepthwiseShape& s, Tensor& y,
              Moments* moments) {
   const DepthwiseTiles tiles(s.images, s.out_height, s.out_width, s.channels, kLanes<V>);
   const MomentsOutput output(moments, tiles.groups, tiles.tiles,
                              int64_t{kDepthwiseVectors} * kLanes<V>);
   if (has_fast_kernel(s)) {
-    launch(s.window.stride_h == 1 ? depthwise_slide_kernel<V, Activation, 1>
-                                  : depthwise_slide_kernel<V, Activation, 2>,
+    launch(s.window.stride_h == 1 ? depthwise_slide_kernel<V, ActivationSource, 1>
+                                  : depthwise_slide_kernel<V, ActivationSource, 2>,
            tiles.launch_config(), x, weight.data(), slide_of(s), tiles, y.data(), output);
   } else {
     launch(depthwise_gather_kernel<V>, tiles.launch_config(), x, weight.data(), s, tiles, y.data(),
@@ -289,7 +271,7 @@ void forward(const Activation& x, const Tensor& weight, const Convolution& s, Te
 }
 
 template <class V>
-void dgrad(const IncomingGradient& dy, const Tensor& weight, const Convolution& s, Tensor& dx) {
+void dgrad(const GradientSource& dy, const Tensor& weight, const DepthwiseShape& s, Tensor& dx) {
   if (has_fast_kernel(s) && s.window.stride_h == 2) {
     // Cells of which a pixel lies in the image.
     const int64_t top = s.window.padding.top;
@@ -306,7 +288,7 @@ void dgrad(const IncomingGradient& dy, const Tensor& weight, const Convolution& 
   }
   const DepthwiseTiles tiles(s.images, s.height, s.width, s.channels, kLanes<V>);
   if (has_fast_kernel(s)) {
-    launch(depthwise_slide_kernel<V, IncomingGradient, 1>, tiles.launch_config(), dy, weight.data(),
+    launch(depthwise_slide_kernel<V, GradientSource, 1>, tiles.launch_config(), dy, weight.data(),
            turned_slide_of(s), tiles, dx.data(), MomentsOutput());
   } else {
     launch(depthwise_gather_gradient_kernel<V>, tiles.launch_config(), dy, weight.data(), s, tiles,
@@ -318,16 +300,16 @@ void dgrad(const IncomingGradient& dy, const Tensor& weight, const Convolution& 
 
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, Moments* moments) {
-  const Convolution shape(x.shape(), weight.shape(), y.shape(), window);
-  const Activation source{x.data(), pending};
+  const DepthwiseShape shape(x.shape(), weight.shape(), y.shape(), window);
+  const ActivationSource source{x.data(), pending};
   const bool vector = fits_float4(shape.channels, {weight.data(), y.data()}) && fits_float4(source);
   (vector ? forward<float4> : forward<float>)(source, weight, shape, y, moments);
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                             const Window& window, Tensor& dx) {
-  const Convolution shape(dx.shape(), weight.shape(), dz.shape(), window);
-  const IncomingGradient source{dz.data(), pending};
+  const DepthwiseShape shape(dx.shape(), weight.shape(), dz.shape(), window);
+  const GradientSource source(dz.data(), pending);
   const bool vector =
       fits_float4(shape.channels, {weight.data(), dx.data()}) && fits_float4(source);
   (vector ? dgrad<float4> : dgrad<float>)(source, weight, shape, dx);

@@ -1,8 +1,7 @@
 // The ladder of the weights' gradient, dweight[kh, kw, c] = sum of x * dy over all pixels:
 //   1. a thread a weight: it reads all of x and dy alone, and there are few weights
-//   2. a block a tile of dy and a tap: nine times the bytes, but every GPU core at work (what
-//   kernels
-//      other than 3x3 still do)
+//   2. a block a tile of dy and a tap: nine times the bytes, but every GPU core at work; kernels
+//      other than 3x3 stop here
 //   3. a block goes down its tile as the convolution does (depthwise_conv2d.cu): a row of x passes
 //      through shared memory once, and each thread keeps the 9 sums of its column in registers,
 //      with the 3 (stride 2: 2) values of dy whose windows the row lies in
@@ -13,8 +12,6 @@
 namespace ember::cuda {
 namespace {
 
-constexpr int kSize = 3;
-constexpr int kTaps = kSize * kSize;
 /// Half of the other kernels': the nine sums take registers and shared memory.
 constexpr unsigned kThreads = 128;
 
@@ -57,12 +54,13 @@ struct WeightSums {
 /// dweight of a 3x3 kernel.
 template <class V, int kStride>
 __global__ void __launch_bounds__(kThreads, 3)
-    depthwise_wgrad_kernel(Activation x, IncomingGradient dy, Convolution s, DepthwiseTiles tiles,
-                           WeightSums output) {
-  constexpr int kOpen = (kSize + kStride - 1) / kStride;
-  using Stage = RowStage<V, Activation, kStride + 1>;
+    depthwise_wgrad_kernel(ActivationSource x, GradientSource dy, DepthwiseShape s,
+                           DepthwiseTiles tiles, WeightSums output) {
+  using Stage = RowStage<V, ActivationSource, kStride + 1>;
+  using Rows = WindowRows<kStride, Stage>;
+  constexpr int kOpen = Rows::kOpen;
   constexpr unsigned kRows = Stage::shared_vectors(kThreads);
-  constexpr unsigned kCells = kThreads * kTaps;
+  constexpr unsigned kCells = kThreads * kFastTaps;
   __shared__ __align__(16) unsigned char shared[(kRows > kCells ? kRows : kCells) * sizeof(V)];
   auto* cells = reinterpret_cast<V*>(shared);
 
@@ -71,68 +69,50 @@ __global__ void __launch_bounds__(kThreads, 3)
   const auto tile = DepthwiseTile::of_block<V>(tiles, static_cast<int>(s.out_height), channels);
   Stage stage(x, static_cast<int>(s.height), static_cast<int>(s.width), channels, tile,
               tile.first_column * kStride - s.window.padding.left,
-              (static_cast<int>(blockDim.y) - 1) * kStride + kSize, cells);
-  using Dy = Reader<V, IncomingGradient>;
+              (static_cast<int>(blockDim.y) - 1) * kStride + kFastSize, cells);
+  using Dy = Reader<V, GradientSource>;
   const Dy dy_reader(dy, tile.channel);
   const bool active = tile.active && tile.column < out_width;
   int64_t offset = ((tile.image * s.out_height + tile.row) * s.out_width + tile.column) * channels +
                    tile.channel;
-  typename Dy::Loaded dy_next{};
-  if (active) dy_next = dy_reader.load(offset);
+  typename Dy::Fetched dy_next{};
+  if (active) dy_next = dy_reader.fetch(offset);
 
-  V sums[kTaps];
+  V sums[kFastTaps];
   for (V& sum : sums) sum = broadcast<V>(0.0f);
   V open[kOpen];  // dy of the output rows whose windows the present row of x may lie in
   for (V& gradient : open) gradient = broadcast<V>(0.0f);
 
-  const int first = tile.row * kStride - s.window.padding.top;
-  const int last = first + (tile.rows - 1) * kStride + kSize - 1;
-  stage.fetch(first);
-  for (int step = 0; step < tile.rows + kOpen - 1; ++step) {
+  Rows rows(stage, tile, s.window.padding.top);
+  for (int step = 0; step < rows.steps(); ++step) {
 #pragma unroll
     for (int a = kOpen - 1; a > 0; --a) open[a] = open[a - 1];
-    open[0] = active && step < tile.rows ? dy_reader.value(dy_next) : broadcast<V>(0.0f);
+    open[0] = active && step < tile.rows ? dy_reader(dy_next) : broadcast<V>(0.0f);
     offset += int64_t{out_width} * channels;
-    if (active && step + 1 < tile.rows) dy_next = dy_reader.load(offset);
-#pragma unroll
-    for (int phase = 0; phase < kStride; ++phase) {
-      const int row = first + step * kStride + phase;
-      if (row > last) break;
-      const V* values = stage.advance(row < last ? row + 1 : -1);
-      if (values == nullptr) continue;
-      values += threadIdx.y * kStride * kDepthwiseVectors + threadIdx.x;
-#pragma unroll
-      for (int kw = 0; kw < kSize; ++kw) {
-        const V value = values[kw * kDepthwiseVectors];
-#pragma unroll
-        for (int a = 0; a < kOpen; ++a) {
-          const int kh = phase + a * kStride;
-          if (kh < kSize) {
-            sums[kh * kSize + kw] = multiply_add(value, open[a], sums[kh * kSize + kw]);
-          }
-        }
-      }
-    }
+    if (active && step + 1 < tile.rows) dy_next = dy_reader.fetch(offset);
+    rows.advance(step, [&](int a, int tap, V value) {
+      sums[tap] = multiply_add(value, open[a], sums[tap]);
+    });
   }
   __syncthreads();
 #pragma unroll
-  for (int tap = 0; tap < kTaps; ++tap) {
-    cells[(depthwise_line() * kTaps + tap) * kDepthwiseVectors + threadIdx.x] = sums[tap];
+  for (int tap = 0; tap < kFastTaps; ++tap) {
+    cells[(depthwise_line() * kFastTaps + tap) * kDepthwiseVectors + threadIdx.x] = sums[tap];
   }
-  output.finish(cells, kTaps, 0, tiles.tiles, channels);
+  output.finish(cells, kFastTaps, 0, tiles.tiles, channels);
 }
 
 /// dweight for any kernel, stride and padding, one tap a block.
 template <class V>
 __global__ void __launch_bounds__(kThreads)
-    depthwise_tap_gradient_kernel(Activation x, IncomingGradient dy, Convolution s,
+    depthwise_tap_gradient_kernel(ActivationSource x, GradientSource dy, DepthwiseShape s,
                                   DepthwiseTiles tiles, WeightSums output) {
   __shared__ __align__(16) unsigned char shared[kThreads * sizeof(V)];
   auto* cells = reinterpret_cast<V*>(shared);
   const auto channels = static_cast<int>(s.channels);
   const auto tile = DepthwiseTile::of_block<V>(tiles, static_cast<int>(s.out_height), channels);
-  const Reader<V, Activation> x_reader(x, tile.channel);
-  const Reader<V, IncomingGradient> dy_reader(dy, tile.channel);
+  const Reader<V, ActivationSource> x_reader(x, tile.channel);
+  const Reader<V, GradientSource> dy_reader(dy, tile.channel);
   const int64_t w =
       tile.column * s.window.stride_w + blockIdx.z % s.kernel_w - s.window.padding.left;
   const bool active = tile.active && tile.column < s.out_width && 0 <= w && w < s.width;
@@ -143,15 +123,15 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t in = ((tile.image * s.height + h) * s.width + w) * channels + tile.channel;
     const int64_t out =
         ((tile.image * s.out_height + row) * s.out_width + tile.column) * channels + tile.channel;
-    sum =
-        multiply_add(x_reader.value(x_reader.load(in)), dy_reader.value(dy_reader.load(out)), sum);
+    sum = multiply_add(x_reader(x_reader.fetch(in)), dy_reader(dy_reader.fetch(out)), sum);
   }
   cells[depthwise_line() * kDepthwiseVectors + threadIdx.x] = sum;
   output.finish(cells, 1, blockIdx.z, tiles.tiles, channels);
 }
 
 template <class V>
-void wgrad(const Activation& x, const IncomingGradient& dy, const Convolution& s, Tensor& dweight) {
+void wgrad(const ActivationSource& x, const GradientSource& dy, const DepthwiseShape& s,
+           Tensor& dweight) {
   const DepthwiseTiles tiles(s.images, s.out_height, s.out_width, s.channels, kLanes<V>, kThreads);
   const int64_t taps = s.kernel_h * s.kernel_w;
   const WeightSums output(dweight, tiles, taps, kLanes<V>);
@@ -170,9 +150,9 @@ void wgrad(const Activation& x, const IncomingGradient& dy, const Convolution& s
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                             const PendingGradient& dz_pending, const Window& window,
                             Tensor& dweight) {
-  const Convolution shape(x.shape(), dweight.shape(), dz.shape(), window);
-  const Activation source{x.data(), x_pending};
-  const IncomingGradient dy{dz.data(), dz_pending};
+  const DepthwiseShape shape(x.shape(), dweight.shape(), dz.shape(), window);
+  const ActivationSource source{x.data(), x_pending};
+  const GradientSource dy(dz.data(), dz_pending);
   const bool vector =
       fits_float4(shape.channels, {dweight.data()}) && fits_float4(source) && fits_float4(dy);
   (vector ? wgrad<float4> : wgrad<float>)(source, dy, shape, dweight);

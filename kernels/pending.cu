@@ -32,8 +32,10 @@ __global__ void __launch_bounds__(kChannelThreads)
   const ChannelWalk<V> walk(channels);
   if (walk.channel >= channels) return;
   const ChannelPendingGradient<V> transform(pending, walk.channel);
+  const bool reads_raw = pending.reads_raw();
   for (int64_t i = walk.first; i < size; i += walk.stride) {
-    store(dx + i, transform(load<V>(dz + i), transform.raw(i)));
+    const V raw = reads_raw ? load<V>(pending.raw + i) : broadcast<V>(0.0f);
+    store(dx + i, transform({load<V>(dz + i), raw}));
   }
 }
 

@@ -48,6 +48,8 @@ struct PendingGradient {
   const float* c = nullptr;
 
   constexpr bool identity() const { return raw == nullptr; }
+  /// Whether the elements of `raw` are needed: not where all that is left is a factor.
+  constexpr bool reads_raw() const { return !identity() && (forward.has_clip() || b != nullptr); }
 };
 
 /// z = pending(raw). Shapes equal, any rank; `z` may be `raw`.

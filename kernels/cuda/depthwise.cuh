@@ -5,14 +5,14 @@
 #include <cstdint>
 
 #include "kernels/cuda/moments.cuh"
-#include "kernels/cuda/pending.cuh"
+#include "kernels/cuda/source.cuh"
 #include "kernels/depthwise_rows.h"
 #include "tensor/cuda/launch.h"
 
 /// How the depthwise convolutions' blocks share out an image and read its rows.
 namespace ember::cuda {
 
-using Convolution = cpu::DepthwiseShape;
+using cpu::DepthwiseShape;
 
 /// V's of channels in a block: 128 bytes of a pixel where V is float4.
 inline constexpr unsigned kDepthwiseVectors = 8;
@@ -89,66 +89,30 @@ struct DepthwiseTile {
 /// The thread's row where the block's threads are (rows, vectors).
 __device__ inline unsigned depthwise_line() { return threadIdx.z * blockDim.y + threadIdx.y; }
 
-/// Whether the kernels for 3x3 windows serve this convolution.
-inline bool has_fast_kernel(const Convolution& s) {
-  return s.kernel_h == 3 && s.kernel_w == 3 && s.window.stride_h == s.window.stride_w &&
-         s.window.stride_h <= 2;
+/// The windows that have fast kernels.
+inline constexpr int kFastSize = 3;
+inline constexpr int kFastTaps = kFastSize * kFastSize;
+
+/// Whether they serve this convolution.
+inline bool has_fast_kernel(const DepthwiseShape& s) {
+  return s.kernel_h == kFastSize && s.kernel_w == kFastSize &&
+         s.window.stride_h == s.window.stride_w && s.window.stride_h <= 2;
 }
 
-/// What a convolution reads. A reader splits reading in two, so that a kernel can ask for a value
-/// long before it needs it.
-struct Activation {
-  const float* raw;
-  Pending pending;
-};
-struct IncomingGradient {
-  const float* dz;
-  PendingGradient pending;
-};
-
-inline bool fits_float4(const Activation& x) {
-  return fits_float4(0, {x.raw}) && fits_float4(x.pending);
-}
-inline bool fits_float4(const IncomingGradient& dy) {
-  return fits_float4(0, {dy.dz}) && fits_float4(dy.pending);
-}
-
+/// A source at the channels that a thread keeps.
 template <class V, class Source>
-class Reader;
-
-template <class V>
-class Reader<V, Activation> {
+class Reader {
  public:
-  struct Loaded {
-    V raw;
-  };
-  __device__ Reader(const Activation& source, int64_t channel)
-      : raw_(source.raw), pending_(source.pending, channel) {}
-  __device__ Loaded load(int64_t offset) const { return {cuda::load<V>(raw_ + offset)}; }
-  __device__ V value(const Loaded& loaded) const { return pending_(loaded.raw); }
+  using Fetched = typename Source::template Fetched<V>;
+
+  __device__ Reader(const Source& source, int channel)
+      : source_(source), transform_(source.template at<V>(channel)) {}
+  __device__ Fetched fetch(int64_t offset) const { return source_.template fetch<V>(offset); }
+  __device__ V operator()(const Fetched& fetched) const { return transform_(fetched); }
 
  private:
-  const float* raw_;
-  ChannelPending<V> pending_;
-};
-
-template <class V>
-class Reader<V, IncomingGradient> {
- public:
-  struct Loaded {
-    V dz;
-    V raw;
-  };
-  __device__ Reader(const IncomingGradient& source, int64_t channel)
-      : dz_(source.dz), pending_(source.pending, channel) {}
-  __device__ Loaded load(int64_t offset) const {
-    return {cuda::load<V>(dz_ + offset), pending_.raw(offset)};
-  }
-  __device__ V value(const Loaded& loaded) const { return pending_(loaded.dz, loaded.raw); }
-
- private:
-  const float* dz_;
-  ChannelPendingGradient<V> pending_;
+  const Source& source_;
+  typename Source::template Transform<V> transform_;
 };
 
 /// Brings the rows of a block's tile through shared memory, one after the other: every value is
@@ -179,7 +143,7 @@ class RowStage {
       const int column = first_column + read;
       const bool inside = tile.active && read < read_columns && 0 <= column && column < width;
       offset_[i] = inside ? column * channels + tile.channel : -1;
-      loaded_[i] = {};
+      fetched_[i] = {};
     }
   }
 
@@ -190,7 +154,7 @@ class RowStage {
     const int64_t start = image_ + int64_t{row} * row_elements_;
 #pragma unroll
     for (int i = 0; i < kReach; ++i) {
-      if (offset_[i] >= 0) loaded_[i] = reader_.load(start + offset_[i]);
+      if (offset_[i] >= 0) fetched_[i] = reader_.fetch(start + offset_[i]);
     }
   }
 
@@ -207,7 +171,7 @@ class RowStage {
         const auto place =
             static_cast<int>((threadIdx.y + i * blockDim.y) * kDepthwiseVectors + threadIdx.x);
         if (place >= image_vectors_) continue;
-        row[place] = offset_[i] >= 0 ? reader_.value(loaded_[i]) : broadcast<V>(0.0f);
+        row[place] = offset_[i] >= 0 ? reader_(fetched_[i]) : broadcast<V>(0.0f);
       }
     }
     fetch(next);
@@ -224,9 +188,57 @@ class RowStage {
   int row_elements_;
   int64_t image_;
   int offset_[kReach];  ///< in a row; negative where there is nothing to read
-  typename Reader<V, Source>::Loaded loaded_[kReach];
+  typename Reader<V, Source>::Fetched fetched_[kReach];
   bool fetched_inside_ = false;
   unsigned second_ = 0;
+};
+
+/// Goes down the input rows of a tile's windows, kStride of them a step. Step i brings the first
+/// row of the windows of output row i; at that time the windows of kOpen output rows are open, of
+/// which number a began a steps ago.
+template <int kStride, class Stage>
+class WindowRows {
+ public:
+  static constexpr int kOpen = (kFastSize + kStride - 1) / kStride;
+
+  __device__ WindowRows(Stage& stage, const DepthwiseTile& tile, int top)
+      : stage_(stage),
+        first_(tile.row * kStride - top),
+        last_(first_ + (tile.rows - 1) * kStride + kFastSize - 1),
+        steps_(tile.rows + kOpen - 1) {
+    stage_.fetch(first_);
+  }
+
+  __device__ int steps() const { return steps_; }
+
+  /// Calls `use(a, tap, value)` for each value of the step's rows that lies in the thread's window,
+  /// as tap `tap` of open output row a. Every thread of the block calls it, step by step.
+  template <class Use>
+  __device__ void advance(int step, const Use& use) {
+#pragma unroll
+    for (int phase = 0; phase < kStride; ++phase) {
+      const int row = first_ + step * kStride + phase;
+      if (row > last_) break;
+      const auto* values = stage_.advance(row < last_ ? row + 1 : -1);
+      if (values == nullptr) continue;
+      values += threadIdx.y * kStride * kDepthwiseVectors + threadIdx.x;
+#pragma unroll
+      for (int kw = 0; kw < kFastSize; ++kw) {
+        const auto value = values[kw * kDepthwiseVectors];
+#pragma unroll
+        for (int a = 0; a < kOpen; ++a) {
+          const int kh = phase + a * kStride;
+          if (kh < kFastSize) use(a, kh * kFastSize + kw, value);
+        }
+      }
+    }
+  }
+
+ private:
+  Stage& stage_;
+  int first_;
+  int last_;
+  int steps_;
 };
 
 }  // namespace ember::cuda

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "kernels/cuda/pending.cuh"
+#include "kernels/cuda/source.cuh"
 #include "tensor/cuda/vector.cuh"
 
 /// How a matrix product (gemm.cuh) finds its operands. An operand is a *layout*, which says where
-/// element (row, column) of a matrix stands, and a *source*, which reads there and applies what is
-/// pending.
+/// element (row, column) of a matrix stands, and a *source* (source.cuh), which reads there and
+/// applies what is pending.
 ///
 /// A layout splits the address into what depends on the row and what depends on the column, so that
 /// a thread works out each only once:
@@ -87,72 +87,6 @@ struct OnesColumn {
   template <class V>
   __device__ static V absent(const Column& column) {
     return column.one ? first_lane_one<V>() : broadcast<V>(0.0f);
-  }
-};
-
-/// A source reads in two steps, so that the memory's answer and the arithmetic on it can stand
-/// before and behind a whole tile of the product: fetch(offset), then at(channel)(fetched).
-/// This one takes elements as they are.
-struct PlainSource {
-  const float* data;
-
-  template <class V>
-  using Fetched = V;
-
-  template <class V>
-  __device__ V fetch(int64_t offset) const {
-    return load_constant<V>(data + offset);
-  }
-  template <class V>
-  __device__ auto at(int) const {
-    return [](V value) { return value; };
-  }
-};
-
-/// An activation with what is pending on it.
-struct ActivationSource {
-  const float* data;
-  Pending pending;
-
-  template <class V>
-  using Fetched = V;
-
-  template <class V>
-  __device__ V fetch(int64_t offset) const {
-    return load_constant<V>(data + offset);
-  }
-  template <class V>
-  __device__ ChannelPending<V> at(int channel) const {
-    return ChannelPending<V>(pending, channel);
-  }
-};
-
-/// A gradient with what is pending on it.
-struct GradientSource {
-  const float* data;
-  PendingGradient pending;
-  const float* raw;  ///< null where the transform does without
-
-  GradientSource(const float* dz, const PendingGradient& transform)
-      : data(dz),
-        pending(transform),
-        raw(transform.forward.has_clip() || transform.b != nullptr ? transform.raw : nullptr) {}
-
-  template <class V>
-  struct Fetched {
-    V dz;
-    V raw;
-  };
-
-  template <class V>
-  __device__ Fetched<V> fetch(int64_t offset) const {
-    const V dz = load_constant<V>(data + offset);
-    return {dz, raw == nullptr ? broadcast<V>(0.0f) : load_constant<V>(raw + offset)};
-  }
-  template <class V>
-  __device__ auto at(int channel) const {
-    const ChannelPendingGradient<V> gradient(pending, channel);
-    return [gradient](const Fetched<V>& fetched) { return gradient(fetched.dz, fetched.raw); };
   }
 };
 

@@ -51,6 +51,13 @@ class ChannelPending {
   float upper_;
 };
 
+/// An incoming gradient, and the raw activation behind it where PendingGradient::reads_raw().
+template <class V>
+struct RawGradient {
+  V dz;
+  V raw;
+};
+
 /// A PendingGradient at channels c to c + kLanes<V>. What it lacks is known to all threads alike,
 /// so its branches do not diverge.
 template <class V>
@@ -62,8 +69,7 @@ class ChannelPendingGradient {
         b_(broadcast<V>(0.0f)),
         c_(broadcast<V>(0.0f)),
         has_clip_(!pending.identity() && pending.forward.has_clip()),
-        has_statistics_(!pending.identity() && pending.b != nullptr),
-        raw_(has_clip_ || has_statistics_ ? pending.raw : nullptr) {
+        has_statistics_(!pending.identity() && pending.b != nullptr) {
     if (pending.identity()) return;
     if (pending.a != nullptr) a_ = load_constant<V>(pending.a + c);
     if (has_statistics_) {
@@ -72,16 +78,11 @@ class ChannelPendingGradient {
     }
   }
 
-  /// The raw activation at `offset`, for operator(); not read where it is not needed.
-  __device__ V raw(int64_t offset) const {
-    return raw_ == nullptr ? broadcast<V>(0.0f) : load<V>(raw_ + offset);
-  }
-
   /// dL/draw
-  __device__ V operator()(V dz, V raw) const {
-    V gradient = has_clip_ ? forward_.du(dz, raw) : dz;
+  __device__ V operator()(const RawGradient<V>& incoming) const {
+    V gradient = has_clip_ ? forward_.du(incoming.dz, incoming.raw) : incoming.dz;
     gradient = map([](float a, float g) { return a * g; }, a_, gradient);
-    return has_statistics_ ? add(gradient, multiply_add(b_, raw, c_)) : gradient;
+    return has_statistics_ ? add(gradient, multiply_add(b_, incoming.raw, c_)) : gradient;
   }
 
  private:
@@ -91,7 +92,6 @@ class ChannelPendingGradient {
   V c_;
   bool has_clip_;
   bool has_statistics_;
-  const float* raw_;
 };
 
 /// Whether a pending's coefficients can be read 16 bytes at a time.
