@@ -60,13 +60,7 @@ void forward(const X& x, const WeightMatrix& weight, const ProductOutput& y, Mom
 template <class T, class V, class Dy, class W>
 __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
     conv2d_dgrad_kernel(Dy dy, W weight, ProductGrid grid, ProductOutput dx) {
-  using Product = TiledProduct<T, V, Dy, W>;
-  __shared__ float4 shared[Product::kShared];
-  Product product(grid, shared);
-  product.multiply(dy, weight);
-  product.finish([&](int row, int column, V value) {
-    if (dx.holds(row, column)) dx(row, column, value);
-  });
+  write_product<T, V>(dy, weight, grid, dx);
 }
 
 template <class V, class... Tiles, class Dy, class W>

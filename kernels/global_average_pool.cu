@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kChannelThreads)
                                        int64_t pixels, int64_t channels, float* y) {
   constexpr int64_t kStretch = 64;
   alignas(16) __shared__ float sums[kChannelThreads * kLanes<V>];
-  const int64_t channel = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kLanes<V>;
+  const int64_t channel = thread_channel<V>();
   const bool has_channel = channel < channels;
   const ChannelPending<V> transform(pending, has_channel ? channel : 0);
   const unsigned width = blockDim.x * kLanes<V>;
@@ -70,11 +70,6 @@ __global__ void __launch_bounds__(kChannelThreads)
   }
 }
 
-unsigned grid_of_images(int64_t images) {
-  constexpr int64_t kMaxBlocks = 65535;
-  return static_cast<unsigned>(std::min(images, kMaxBlocks));
-}
-
 }  // namespace
 
 void global_average_pool_forward(const Tensor& x, const Pending& pending, Tensor& y) {
@@ -85,7 +80,7 @@ void global_average_pool_forward(const Tensor& x, const Pending& pending, Tensor
       static_cast<unsigned>(std::min<int64_t>((channels + lanes - 1) / lanes, kMaxWidth));
   launch(vector ? global_average_pool_forward_kernel<float4>
                 : global_average_pool_forward_kernel<float>,
-         {dim3(blocks_for(channels, int64_t{width} * lanes), grid_of_images(x.dim(0))),
+         {dim3(blocks_for(channels, int64_t{width} * lanes), capped_blocks(x.dim(0))),
           dim3(width, kChannelThreads / width), current_stream()},
          x.data(), pending, x.dim(0), x.dim(1) * x.dim(2), channels, y.data());
 }
@@ -95,7 +90,7 @@ void global_average_pool_backward(const Tensor& dy, Tensor& dx) {
   const int64_t channels = dx.dim(3);
   const bool vector = fits_float4(channels, {dy.data(), dx.data()});
   LaunchConfig config = channel_grid(pixels, channels, vector ? 4 : 1);
-  config.grid.z = grid_of_images(dx.dim(0));
+  config.grid.z = capped_blocks(dx.dim(0));
   launch(vector ? global_average_pool_backward_kernel<float4>
                 : global_average_pool_backward_kernel<float>,
          config, dy.data(), dx.dim(0), pixels, channels, dx.data());

@@ -16,13 +16,7 @@ namespace {
 template <class T, class V, class A, class B>
 __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
     matmul_kernel(A a, B b, ProductGrid grid, ProductOutput c) {
-  using Product = TiledProduct<T, V, A, B>;
-  __shared__ float4 shared[Product::kShared];
-  Product product(grid, shared);
-  product.multiply(a, b);
-  product.finish([&](int row, int column, V value) {
-    if (c.holds(row, column)) c(row, column, value);
-  });
+  write_product<T, V>(a, b, grid, c);
 }
 
 template <class V, class A, class B>

@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kChannelThreads)
     max_pool2d_forward_kernel(const float* x, Pending pending, PoolShape shape, int any_size,
                               float* y, uint8_t* choice) {
   const int size = kSize > 0 ? kSize : any_size;
-  const int64_t channel = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kLanes<V>;
+  const int64_t channel = thread_channel<V>();
   if (channel >= shape.channels) return;
   const ChannelPending<V> transform(pending, channel);
   for (int64_t row = blockIdx.y; row < shape.images * shape.out_height; row += gridDim.y) {
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kChannelThreads)
     max_pool2d_backward_kernel(const float* dy, const uint8_t* choice, PoolShape shape,
                                int any_size, float* dx) {
   const int size = kSize > 0 ? kSize : any_size;
-  const int64_t channel = (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kLanes<V>;
+  const int64_t channel = thread_channel<V>();
   if (channel >= shape.channels) return;
   const int64_t window_rows = (shape.height + size - 1) / size;
   const int64_t window_columns = (shape.width + size - 1) / size;
@@ -125,11 +125,9 @@ PoolShape pool_shape(const Tensor& x, const Tensor& y) {
 
 /// A block for each row of windows, as far as the grid reaches.
 LaunchConfig pool_grid(int64_t window_rows, int64_t channels, int lanes) {
-  constexpr int64_t kMaxRowBlocks = 65535;
   const dim3 block = channel_block(channels, lanes);
-  return {dim3(blocks_for(channels, int64_t{lanes} * block.x),
-               static_cast<unsigned>(std::min(window_rows, kMaxRowBlocks))),
-          block, current_stream()};
+  return {dim3(blocks_for(channels, int64_t{lanes} * block.x), capped_blocks(window_rows)), block,
+          current_stream()};
 }
 
 }  // namespace

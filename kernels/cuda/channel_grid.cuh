@@ -31,15 +31,28 @@ inline LaunchConfig channel_grid(int64_t rows, int64_t channels, int lanes) {
   return {dim3(column_blocks, row_blocks), block, current_stream()};
 }
 
+/// As many blocks as CUDA allows along y or z; what is left they stride over.
+inline unsigned capped_blocks(int64_t count) {
+  constexpr int64_t kMost = 65535;
+  return static_cast<unsigned>(std::min(count, kMost));
+}
+
+/// The first channel of a thread, where blocks (x) and threads (x) share out the channels; the
+/// thread has nothing to do if it is no channel.
+template <class V>
+__device__ __forceinline__ int64_t thread_channel() {
+  return (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kLanes<V>;
+}
+
 /// A thread's part of a matrix of `channels` columns, in elements.
 template <class V>
 struct ChannelWalk {
-  int64_t channel;  ///< the first of kLanes<V>; the thread has nothing to do if it is no channel
+  int64_t channel;  ///< thread_channel()
   int64_t first;    ///< the element of its first row
   int64_t stride;   ///< from row to row
 
   __device__ explicit ChannelWalk(int64_t channels)
-      : channel((int64_t{blockIdx.x} * blockDim.x + threadIdx.x) * kLanes<V>),
+      : channel(thread_channel<V>()),
         first((int64_t{blockIdx.y} * blockDim.y + threadIdx.y) * channels + channel),
         stride(int64_t{gridDim.y} * blockDim.y * channels) {}
 };

@@ -13,6 +13,29 @@ using cpu::Convolution;
 /// A row or tap that takes every pixel out of the image.
 constexpr int kNowhere = -(1 << 30);
 
+/// A pixel of an image: the one that a row of the matrices stands for, or the corner it sees.
+struct ImagePixel {
+  int image;
+  int h;
+  int w;
+};
+
+/// What a column stands for: a tap and a channel.
+struct TapChannel {
+  int kh;
+  int kw;
+  int channel;
+};
+
+/// Column j where each tap has `channels` columns; tap `beyond` behind the last one.
+__device__ __forceinline__ TapChannel tap_channel(int j, int taps, const Divider& channels,
+                                                  const Divider& kernel_w, int beyond) {
+  const int tap = channels.quotient(j);
+  if (tap >= taps) return {beyond, 0, 0};
+  const int kh = kernel_w.quotient(tap);
+  return {kh, tap - kh * kernel_w.divisor(), j - tap * channels.divisor()};
+}
+
 /// The matrix (output pixels, KH * KW * I) of what each output pixel sees of x.
 struct PatchLayout {
   int pixels;
@@ -42,17 +65,8 @@ struct PatchLayout {
         kernel_w(conv.kernel_w),
         channels(conv.channels) {}
 
-  /// The patch's upper left corner.
-  struct Row {
-    int image;
-    int h;
-    int w;
-  };
-  struct Column {
-    int kh;
-    int kw;
-    int channel;
-  };
+  using Row = ImagePixel;  ///< the patch's upper left corner
+  using Column = TapChannel;
 
   __device__ Row row(int pixel) const {
     if (pixel >= pixels) return {0, kNowhere, 0};
@@ -62,10 +76,7 @@ struct PatchLayout {
             (pixel - line * out_w.divisor()) * stride_w - left};
   }
   __device__ Column column(int j) const {
-    const int tap = channels.quotient(j);
-    if (tap >= taps) return {kNowhere, 0, 0};
-    const int kh = kernel_w.quotient(tap);
-    return {kh, tap - kh * kernel_w.divisor(), j - tap * channels.divisor()};
+    return tap_channel(j, taps, channels, kernel_w, kNowhere);
   }
   __device__ int64_t offset(const Row& row, const Column& column) const {
     const int h = row.h + column.kh;
@@ -109,17 +120,8 @@ struct SpreadLayout {
         kernel_w(conv.kernel_w),
         outputs(conv.outputs) {}
 
-  /// The pixel in the padded image.
-  struct Row {
-    int image;
-    int h;
-    int w;
-  };
-  struct Column {
-    int kh;
-    int kw;
-    int channel;
-  };
+  using Row = ImagePixel;  ///< in the padded image
+  using Column = TapChannel;
 
   __device__ Row row(int pixel) const {
     if (pixel >= pixels) return {0, kNowhere, 0};
@@ -128,10 +130,7 @@ struct SpreadLayout {
     return {image, line - image * height.divisor() + top, pixel - line * width.divisor() + left};
   }
   __device__ Column column(int j) const {
-    const int tap = outputs.quotient(j);
-    if (tap >= taps) return {-kNowhere, 0, 0};
-    const int kh = kernel_w.quotient(tap);
-    return {kh, tap - kh * kernel_w.divisor(), j - tap * outputs.divisor()};
+    return tap_channel(j, taps, outputs, kernel_w, -kNowhere);
   }
   __device__ int64_t offset(const Row& row, const Column& column) const {
     const int h = row.h - column.kh;

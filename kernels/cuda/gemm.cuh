@@ -42,6 +42,7 @@ struct Tile {
   static constexpr int kAcross = kColumns / kThreadColumns;  ///< threads along a row
   static constexpr int kSliceThreads = kRows / kThreadRows * kAcross;
   static constexpr int kThreads = kSliceThreads * kSlices;
+  static constexpr int kWarps = kThreads / static_cast<int>(kWarpSize);
   static constexpr int kSliceDepth = kDepth / kSlices;
   /// A thread's rows are groups of 4, one from each of `kPasses` bands of the tile; likewise its
   /// columns. So neighbouring threads read neighbouring float4.
@@ -89,11 +90,11 @@ int64_t tiles(int64_t rows, int64_t columns) {
 /// and over the share of the GPU that its blocks fill.
 template <class T>
 double cost(int64_t rows, int64_t columns, int64_t depth, int64_t splits) {
-  constexpr double kWarps = 1024;
+  constexpr double kWarpsWanted = 1024;
   const double reached = T::kRows * T::kColumns / (T::kRows * T::kColumns + 1024.0);
   const auto count = static_cast<double>(tiles<T>(rows, columns));
   const double filled =
-      std::min(1.0, count * static_cast<double>(splits) * (T::kThreads / kWarpSize) / kWarps);
+      std::min(1.0, count * static_cast<double>(splits) * T::kWarps / kWarpsWanted);
   return count * T::kRows * T::kColumns * blocks_for(depth, T::kDepth) * T::kDepth /
          (reached * filled);
 }
@@ -124,9 +125,9 @@ ProductGrid product_grid(int64_t rows, int64_t columns, int64_t depth, bool spli
   EMBER_REQUIRE(rows <= kMost && columns <= kMost && depth <= kMost,
                 "matrix product of {} x {} x {}: more than {} in one direction", rows, depth,
                 columns, kMost);
-  constexpr int64_t kWarps = 4096;  // some times what a GPU holds, so that all stay busy to the end
+  constexpr int64_t kWarpsWanted = 4096;  // several times what a GPU holds: busy to the end
   const int64_t tiles = product::tiles<T>(rows, columns);
-  const int64_t wanted = std::max<int64_t>(kWarps / (tiles * T::kThreads / kWarpSize), 1);
+  const int64_t wanted = std::max<int64_t>(kWarpsWanted / (tiles * T::kWarps), 1);
   const int64_t splits = split ? std::min(wanted, product::most_splits(depth)) : 1;
 
   ProductGrid grid;
@@ -396,5 +397,18 @@ class TiledProduct {
   float4* shared_;
   float4 sums_[T::kThreadRows][T::kThreadColumns / 4] = {};
 };
+
+/// A kernel's whole work where nothing happens to the product but its output.
+template <class T, class V, class A, class B>
+__device__ void write_product(const A& a, const B& b, const ProductGrid& grid,
+                              const ProductOutput& output) {
+  using Product = TiledProduct<T, V, A, B>;
+  __shared__ float4 shared[Product::kShared];
+  Product product(grid, shared);
+  product.multiply(a, b);
+  product.finish([&](int row, int column, V value) {
+    if (output.holds(row, column)) output(row, column, value);
+  });
+}
 
 }  // namespace ember::cuda
