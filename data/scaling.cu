@@ -1,9 +1,8 @@
 // A batch of photos that stay on the GPU as bytes, scaled to floats. Bound by memory: 4 bytes are
 // written for each one that is read.
 //
-// 1. The CPU's values, (pixel / divisor - mean) / std in double: two divisions a byte, far more
-// than
-//    the memory would let wait.
+// 1. The CPU's values, (pixel / divisor - mean) / std in double: two divisions a byte, which take
+//    far longer than the memory.
 // 2. A table of the 3 x 256 values in shared memory: neighbouring bytes meet in its banks.
 // 3. One multiply-add in double, which rounds to the same floats for every byte of every scale.
 // 4. Four bytes in and 16 out a thread.

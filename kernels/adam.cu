@@ -1,8 +1,7 @@
 // Adam. Bound by memory: 16 bytes read and 12 written for each parameter.
 //
-// 1. A launch for each parameter tensor: a hundred launches, most of them for a few hundred
-// elements
-//    that do not fill one multiprocessor.
+// 1. A launch for each parameter tensor: a hundred launches, most of a few hundred elements, which
+//    do not fill one multiprocessor.
 // 2. One launch for all: a table on the GPU says what each block works on. It is uploaded when the
 //    slots change, which is once.
 // 3. 16 bytes an access; the coefficients of the step are read from memory too, so that the launch

@@ -4,8 +4,7 @@
 //   2. blocks of rows share out the work; a warp reads neighbouring channels, 16 bytes a thread
 //   3. the block's threads merge their sums as a tree in shared memory
 //   4. blocks merge theirs in the same launch, which also ends with the formulas of each channel:
-//      the last block to finish writes gradients and coefficients, and no launch is left to wait
-//      for
+//      the last block to finish writes gradients and coefficients; no launch is left to wait for
 // What normalises is no pass at all: scale and shift are pending (see batch_norm.h).
 #include "kernels/batch_norm.h"
 

@@ -2,9 +2,8 @@
 //   1. a thread an output: at a batch of 32 a handful of threads, each reading 57600 weights
 //   2. the tiled product of gemm.cuh: each weight is read once for the whole batch. What counts is
 //      how many bytes are under way, and 32 rows are one row of tiles
-//   3. small tiles, whose depth is split over enough blocks to keep the whole memory busy
-//   (forward);
-//      dgrad and wgrad have tiles enough, as many as there are inputs
+//   3. forward: small tiles, whose depth is split over enough blocks to keep the whole memory
+//      busy; dgrad and wgrad have tiles enough, as many as there are inputs
 // All of it stands in conv2d.cu and conv2d_wgrad.cu, which choose tiles and splits by the sizes.
 #include "kernels/dense.h"
 
