@@ -23,24 +23,30 @@ bool ordered_in_block(const Access& before) {
   return before.thread / kWarpSize == now.thread / kWarpSize && before.warp != now.warp;
 }
 
+/// What a block has published through the counter at `address`; null where it has not.
+Release* find_release(uint32_t block, const void* address) {
+  auto& releases = machine.releases[block];
+  const auto found =
+      std::find_if(releases.begin(), releases.end(),
+                   [address](const Release& release) { return release.address == address; });
+  return found == releases.end() ? nullptr : &*found;
+}
+
 /// Whether the running block has seen an atomic operation behind which `before`, of another block
 /// of this launch, had been fenced.
 bool ordered_between_blocks(const Access& before, const void* address) {
   if (machine.acquired == nullptr) return false;
-  const auto& releases = machine.releases[before.block - machine.first_block];
-  const auto found = std::find_if(releases.begin(), releases.end(), [](const Release& candidate) {
-    return candidate.address == machine.acquired;
-  });
-  if (found == releases.end()) return false;
-  const Release& release = *found;
+  const Release* release = find_release(before.block - machine.first_block, machine.acquired);
+  if (release == nullptr) return false;
   const bool acquired =
       current->number == machine.acquiring_thread || machine.barrier_epoch > machine.acquire_epoch;
   if (!acquired) return false;
-  if (address == release.address) return true;  // the counter itself
+  if (address == release->address) return true;  // the counter itself
   const int epoch = before.barrier;
-  const int own_fence = release.fence_epochs[before.thread];
-  const bool by_releasing_thread = before.thread == release.thread && epoch <= release.fence_epoch;
-  return by_releasing_thread || epoch < release.fence_epoch || epoch <= own_fence;
+  const int own_fence = release->fence_epochs[before.thread];
+  const bool by_releasing_thread =
+      before.thread == release->thread && epoch <= release->fence_epoch;
+  return by_releasing_thread || epoch < release->fence_epoch || epoch <= own_fence;
 }
 
 inline bool ordered(const Access& before, const void* address) {
@@ -197,12 +203,8 @@ void check_atomic(const void* address, size_t bytes, Site site) {
   }
   check(address, bytes, true, site, kAtomic);
   if (!global_memory.contains(address)) return;
-  auto& releases = machine.releases[machine.block];
-  auto found = std::find_if(releases.begin(), releases.end(), [address](const Release& candidate) {
-    return candidate.address == address;
-  });
-  if (found == releases.end()) found = releases.insert(releases.end(), Release{});
-  Release& release = *found;
+  Release* known = find_release(machine.block, address);
+  Release& release = known != nullptr ? *known : machine.releases[machine.block].emplace_back();
   release.address = address;
   release.thread = current->number;
   release.fence_epoch = current->fence_epoch;

@@ -53,14 +53,18 @@ int64_t distinct(const Request& request, size_t bytes, uintptr_t unit) {
   return std::unique(units.begin(), units.end()) - units.begin();
 }
 
+void count_request(AccessCounters& counters, const Request& request, size_t bytes) {
+  counters.requests += 1;
+  counters.lanes += std::popcount(request.lanes);
+  counters.bytes += std::popcount(request.lanes) * static_cast<int64_t>(bytes);
+}
+
 void count_global(const Request& request, const Instruction& instruction) {
   AccessCounters& counters = instruction.kind == AccessKind::load    ? kernel_counters->global_load
                              : instruction.kind == AccessKind::store ? kernel_counters->global_store
                                                                      : kernel_counters->atomics;
+  count_request(counters, request, instruction.bytes);
   const int64_t needed = distinct(request, instruction.bytes, 1);
-  counters.requests += 1;
-  counters.lanes += std::popcount(request.lanes);
-  counters.bytes += std::popcount(request.lanes) * static_cast<int64_t>(instruction.bytes);
   counters.transactions += distinct(request, instruction.bytes, kSector);
   counters.fewest += (needed + static_cast<int64_t>(kSector) - 1) / static_cast<int64_t>(kSector);
   auto& sectors = instruction.kind == AccessKind::load ? sectors_read : sectors_written;
@@ -76,6 +80,7 @@ void count_global(const Request& request, const Instruction& instruction) {
 void count_shared(const Request& request, const Instruction& instruction) {
   AccessCounters& counters = instruction.kind == AccessKind::load ? kernel_counters->shared_load
                                                                   : kernel_counters->shared_store;
+  count_request(counters, request, instruction.bytes);
   const size_t words = std::max<size_t>(instruction.bytes / kWord, 1);
   const unsigned group = kWarpSize / static_cast<unsigned>(std::min<size_t>(words, 4));
   for (unsigned first = 0; first < kWarpSize; first += group) {
@@ -97,9 +102,6 @@ void count_shared(const Request& request, const Instruction& instruction) {
     counters.transactions += static_cast<int64_t>(passes);
     counters.fewest += static_cast<int64_t>((distinct_words + kBanks - 1) / kBanks);
   }
-  counters.requests += 1;
-  counters.lanes += std::popcount(request.lanes);
-  counters.bytes += std::popcount(request.lanes) * static_cast<int64_t>(instruction.bytes);
 }
 
 void count_requests() {

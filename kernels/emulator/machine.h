@@ -13,6 +13,12 @@
 namespace ember::emulator {
 
 inline constexpr unsigned kWarpSize = 32;
+
+/// The index that has this number, x running fastest.
+inline uint3 index_of(uint32_t number, const dim3& size) {
+  return {number % size.x, number / size.x % size.y, number / size.x / size.y};
+}
+
 inline constexpr unsigned kMaxThreads = 1024;
 inline constexpr size_t kMaxSharedBytes = size_t{227} << 10;
 

@@ -13,13 +13,11 @@ std::string name_of(const uint3& index) {
 
 /// "thread (3, 0, 0)", by its number in a block of this launch's shape.
 std::string thread_name(unsigned number) {
-  const dim3& size = machine.call->block;
-  return "thread " + name_of({number % size.x, number / size.x % size.y, number / size.x / size.y});
+  return "thread " + name_of(index_of(number, machine.call->block));
 }
 
 std::string block_name(uint32_t number) {
-  const dim3& size = machine.call->grid;
-  return "block " + name_of({number % size.x, number / size.x % size.y, number / size.x / size.y});
+  return "block " + name_of(index_of(number, machine.call->grid));
 }
 
 /// What every report ends with.

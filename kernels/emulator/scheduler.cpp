@@ -241,14 +241,10 @@ void thread_returned() {
   }
 }
 
-uint3 unflatten(uint32_t number, const dim3& size) {
-  return {number % size.x, number / size.x % size.y, number / size.x / size.y};
-}
-
 void begin_block(const KernelCall& call, uint32_t number) {
   const unsigned count = call.block.x * call.block.y * call.block.z;
   machine.block = number;
-  machine.block_index = unflatten(number, call.grid);
+  machine.block_index = index_of(number, call.grid);
   machine.barrier_epoch = 0;
   machine.arrived = 0;
   machine.predicates = 0;
@@ -260,7 +256,7 @@ void begin_block(const KernelCall& call, uint32_t number) {
   ready.clear();
   for (unsigned i = 0; i < count; ++i) {
     Thread& thread = machine.threads[i];
-    thread.index = unflatten(i, call.block);
+    thread.index = index_of(i, call.block);
     thread.number = i;
     thread.warp = i / kWarpSize;
     thread.lane = i % kWarpSize;
@@ -326,7 +322,7 @@ void stop(std::string fault) {
 
 bool run(const KernelCall& call, uint64_t seed) {
   const uint32_t blocks = call.grid.x * call.grid.y * call.grid.z;
-  Shuffler order(seed ^ machine.first_block);
+  Shuffler order(seed);
   shuffler = &order;
   stopped = false;
   machine.call = &call;
@@ -360,8 +356,7 @@ bool run(const KernelCall& call, uint64_t seed) {
   return whole;
 }
 
-// What kernels call
-// --------------------------------------------------------------------------------
+// What kernels call ------------------------------------------------------------------------------
 
 uint3 thread_index() { return current->index; }
 uint3 block_index() { return machine.block_index; }
