@@ -12,10 +12,6 @@
 namespace ember {
 namespace {
 
-std::string version_text(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
 std::string cudnn_text() {
   try {
     const cudnn::Library& library = cudnn::library();
@@ -38,11 +34,11 @@ void print_devices() {
   line("CPU", fmt::format("{}, {} threads", simd_target(), thread_count()));
   const cuda::Status& status = cuda::status();
   line("CUDA", status.emulated ? "none: this program is built for the emulated GPU"
-                               : version_text(status.runtime_version));
+                               : cuda::version_text(status.runtime_version));
   if (!status.emulated) {
     line("driver", status.driver_version == 0
                        ? "none"
-                       : fmt::format("knows CUDA {}", version_text(status.driver_version)));
+                       : fmt::format("knows CUDA {}", cuda::version_text(status.driver_version)));
   }
   for (const cuda::Gpu& gpu : status.gpus) {
     line("GPU",

@@ -17,10 +17,6 @@ constexpr bool kEmulated = true;
 constexpr bool kEmulated = false;
 #endif
 
-std::string version_text(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
 std::string reason_for(const Status& found, cudaError_t error) {
   if (found.driver_version == 0) return "there is no NVIDIA driver";
   if (error == cudaErrorInsufficientDriver) {
@@ -71,6 +67,10 @@ Status find() {
 }
 
 }  // namespace
+
+std::string version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
 
 const Status& status() {
   static const Status found = find();

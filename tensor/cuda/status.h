@@ -25,6 +25,9 @@ struct Status {
   bool usable() const { return reason.empty(); }
 };
 
+/// "13.0" of 13000.
+std::string version_text(int version);
+
 /// Looked for at the first call; a kernel has then run on the first GPU if it is usable. Never
 /// throws.
 const Status& status();
