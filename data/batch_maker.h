@@ -67,11 +67,11 @@ class BatchMaker {
 };
 
 /// A thread prepares batches on the CPU.
-std::unique_ptr<BatchMaker> make_cpu_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                            const LoaderOptions& options);
+std::unique_ptr<BatchMaker> make_cpu_batch_maker(const Dataset& dataset, std::vector<int64_t> rows,
+                                                 const LoaderOptions& options);
 
 /// A GPU makes batches from photos that it keeps.
-std::unique_ptr<BatchMaker> make_cuda_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                             const LoaderOptions& options);
+std::unique_ptr<BatchMaker> make_cuda_batch_maker(const Dataset& dataset, std::vector<int64_t> rows,
+                                                  const LoaderOptions& options);
 
 }  // namespace ember

@@ -54,7 +54,7 @@ class Loader {
   const Batch* next();
 
  private:
-  std::unique_ptr<BatchMaker> source_;
+  std::unique_ptr<BatchMaker> maker_;
 };
 
 }  // namespace ember

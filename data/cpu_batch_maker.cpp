@@ -13,9 +13,9 @@ namespace {
 /// Batches travel through a ring of slots: the thread fills slot `prepared_` % kSlots while the
 /// caller reads the one before `served_`. The lock guards the counters; a slot's content belongs to
 /// the thread until it is prepared, and to the caller from then until it is released.
-class CpuSource final : public BatchMaker {
+class CpuBatchMaker final : public BatchMaker {
  public:
-  CpuSource(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options)
+  CpuBatchMaker(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options)
       : BatchMaker(dataset, std::move(rows), options),
         slots_{Slot(dataset, batch_rows()), Slot(dataset, batch_rows()),
                Slot(dataset, batch_rows())} {
@@ -23,7 +23,7 @@ class CpuSource final : public BatchMaker {
     thread_ = std::thread([this] { run(); });
   }
 
-  ~CpuSource() override {
+  ~CpuBatchMaker() override {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
@@ -118,9 +118,9 @@ class CpuSource final : public BatchMaker {
 
 }  // namespace
 
-std::unique_ptr<BatchMaker> make_cpu_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                            const LoaderOptions& options) {
-  return std::make_unique<CpuSource>(dataset, std::move(rows), options);
+std::unique_ptr<BatchMaker> make_cpu_batch_maker(const Dataset& dataset, std::vector<int64_t> rows,
+                                                 const LoaderOptions& options) {
+  return std::make_unique<CpuBatchMaker>(dataset, std::move(rows), options);
 }
 
 }  // namespace ember

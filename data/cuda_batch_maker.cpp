@@ -10,9 +10,9 @@ namespace {
 /// epoch starts, so that a batch takes one kernel and no copy from the host. As the GPU works in
 /// the order of the calls, one set of images is enough: a batch is made when all that reads the one
 /// before is done. Their addresses stay, as a CUDA graph of a training step wants it.
-class CudaSource final : public BatchMaker {
+class CudaBatchMaker final : public BatchMaker {
  public:
-  CudaSource(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options)
+  CudaBatchMaker(const Dataset& dataset, std::vector<int64_t> rows, const LoaderOptions& options)
       : BatchMaker(dataset, std::move(rows), options),
         host_plan_(row_count(), Device::cpu),
         plan_(row_count(), Device::cuda),
@@ -82,9 +82,9 @@ class CudaSource final : public BatchMaker {
 
 }  // namespace
 
-std::unique_ptr<BatchMaker> make_cuda_source(const Dataset& dataset, std::vector<int64_t> rows,
-                                             const LoaderOptions& options) {
-  return std::make_unique<CudaSource>(dataset, std::move(rows), options);
+std::unique_ptr<BatchMaker> make_cuda_batch_maker(const Dataset& dataset, std::vector<int64_t> rows,
+                                                  const LoaderOptions& options) {
+  return std::make_unique<CudaBatchMaker>(dataset, std::move(rows), options);
 }
 
 }  // namespace ember
