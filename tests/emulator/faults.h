@@ -28,6 +28,12 @@ struct Fault {
   Given given = Given::device_memory;
 };
 
-std::span<const Fault> faults();
+/// A Fault's first three members for the kernel template `name`.
+#define EMBER_FAULT(name) #name, name < true>, name < false>
+
+/// Faults in what the threads of a block do together: shared memory, barriers, warps.
+std::span<const Fault> block_faults();
+/// Faults in global memory, between blocks, or in a thread alone.
+std::span<const Fault> grid_faults();
 
 }  // namespace ember

@@ -38,10 +38,10 @@ Outcome outcome(const Fault& fault, Fault::Kernel kernel) {
   return {std::move(report), out.values()};
 }
 
-/// Lines of faults.cu that a report on kernel `name` may name: those marked in the kernel itself
+/// Lines of `source` that a report on its kernel `name` may name: those marked in the kernel itself
 /// and in what it calls.
-std::set<std::string> marked_lines(const std::string& name) {
-  std::ifstream file(EMBER_SOURCE_DIR "/tests/emulator/faults.cu");
+std::set<std::string> marked_lines(const std::string& source, const std::string& name) {
+  std::ifstream file(EMBER_SOURCE_DIR "/tests/emulator/" + source);
   std::set<std::string> marked;
   std::string line;
   std::string function;
@@ -51,39 +51,32 @@ std::set<std::string> marked_lines(const std::string& name) {
     if (std::regex_search(line, match, definition)) function = match[1];
     const bool helper = function == "sum_by_last_block";
     if ((function == name || helper) && line.find("// here") != std::string::npos) {
-      marked.insert(fmt::format("faults.cu:{}", number));
+      marked.insert(fmt::format("{}:{}", source, number));
     }
   }
   return marked;
 }
 
 /// What is not as it should be in a report on the fault; empty when all is well.
-std::string complaint(const Fault& fault, const std::string& report) {
+std::string complaint(const std::string& source, const Fault& fault, const std::string& report) {
   if (!std::regex_search(report, std::regex(fault.report))) return "is of another kind";
   const std::string kernel = fmt::format(" in {}<true>, block (", fault.name);
   if (report.find(kernel) == std::string::npos) return "does not name the kernel and its block";
   if (report.find("thread (") == std::string::npos) return "names no thread";
-  const std::regex place(R"(faults\.cu:\d+)");
+  const std::regex place(R"(\w+_faults\.cu:\d+)");
   const std::vector<std::string> places{
       std::sregex_token_iterator(report.begin(), report.end(), place), {}};
   const bool two = report.starts_with("data race") || report.starts_with("divergent barrier");
   if (places.size() < (two ? 2 : 1)) return "names too few places";
-  const auto marked = marked_lines(fault.name);
+  const auto marked = marked_lines(source, fault.name);
   for (const std::string& line : places) {
     if (!marked.contains(line)) return "names " + line;
   }
   return "";
 }
 
-}  // namespace
-
-TEST_CASE("each planted fault is found under every seed, with its places, and none without it") {
-  CHECK(faults().size() >= 30);
-  if (!emulator::has_hooks()) {
-    MESSAGE("skipped: this build's kernels are compiled without the checker's hooks");
-    return;
-  }
-  for (const Fault& fault : faults()) {
+void check_faults(const std::string& source, std::span<const Fault> faults) {
+  for (const Fault& fault : faults) {
     INFO(std::string(fault.name));
     for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
       CAPTURE(seed);
@@ -96,10 +89,22 @@ TEST_CASE("each planted fault is found under every seed, with its places, and no
         CHECK(wrong.report == "");
         CHECK(wrong.out != right.out);
       } else {
-        CHECK(complaint(fault, wrong.report) == "");
+        CHECK(complaint(source, fault, wrong.report) == "");
       }
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("each planted fault is found under every seed, with its places, and none without it") {
+  CHECK(block_faults().size() + grid_faults().size() >= 30);
+  if (!emulator::has_hooks()) {
+    MESSAGE("skipped: this build's kernels are compiled without the checker's hooks");
+    return;
+  }
+  check_faults("block_faults.cu", block_faults());
+  check_faults("grid_faults.cu", grid_faults());
 }
 
 }  // namespace ember
