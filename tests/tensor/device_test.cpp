@@ -12,15 +12,10 @@
 #include "tensor/scratch.h"
 #include "tensor/tensor.h"
 #include "tests/devices.h"
+#include "tests/tensor/counting.h"
 
 namespace ember {
 namespace {
-
-Tensor counting(Shape shape) {
-  Tensor tensor(shape);
-  std::iota(tensor.values().begin(), tensor.values().end(), 0.0f);
-  return tensor;
-}
 
 bool has_gpu() { return cuda::status().usable(); }
 

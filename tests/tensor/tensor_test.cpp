@@ -3,20 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <numeric>
+
+#include "tests/tensor/counting.h"
 
 namespace ember {
-namespace {
-
-// 0, 1, 2, ... in the given shape.
-Tensor counting(Shape shape) {
-  Tensor tensor(shape);
-  std::iota(tensor.values().begin(), tensor.values().end(), 0.0f);
-  return tensor;
-}
-
-}  // namespace
-
 TEST_CASE("Shape: dimensions, size, text") {
   const Shape shape{2, 3, 4, 5};
   CHECK(shape.rank() == 4);
