@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/window.h"
 #include "nn/layer.h"
 
 namespace ember {
@@ -14,6 +15,8 @@ class MaxPool2D : public Layer {
   int64_t state_bytes(const Shape& output) const override { return output.size(); }
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
+
+  Window window() const { return {size_, size_, {}}; }
 
  private:
   int size_;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "nn/layer_cases.h"
 #include "tests/kernels/reference.h"
 
 namespace ember {
@@ -16,8 +17,13 @@ std::vector<double> sum(std::vector<double> a, const std::vector<double>& b) {
 
 TEST_CASE("add sums two activations, each after its own pending transform") {
   for_each_device([] {
-    for (int64_t channels : {1, 3, 16, 35, 300, 1100}) {
-      const Tensor a = random_integers({2, 3, 5, channels}, -5, 5, 1);
+    std::vector<Shape> shapes;
+    for (int64_t channels : {1, 3, 16, 35, 300, 1100}) shapes.push_back({2, 3, 5, channels});
+    for (const LayerCase& layer : layer_cases("Add", 1)) shapes.push_back(layer.x);
+    for (const Shape& shape : shapes) {
+      CAPTURE(to_string(shape));
+      const int64_t channels = shape[3];
+      const Tensor a = random_integers(shape, -5, 5, 1);
       const Tensor b = random_integers(a.shape(), -5, 5, 2);
       const Tensor scale = random_integers({channels}, -3, 3, 3);
       const Tensor shift = random_integers({channels}, -3, 3, 4);

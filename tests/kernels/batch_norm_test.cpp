@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nn/layer_cases.h"
 #include "tests/kernels/reference.h"
 
 namespace ember {
@@ -15,7 +16,8 @@ Moments poisoned_moments(int64_t channels) { return {poisoned({channels}), poiso
 /// Mean and biased variance of channel c, two passes in double.
 std::pair<double, double> reference_moments(const std::vector<double>& x, size_t channels,
                                             size_t c) {
-  const auto rows = static_cast<double>(x.size() / channels);
+  const size_t count = x.size() / channels;
+  const auto rows = static_cast<double>(count);
   double mean = 0;
   for (size_t i = c; i < x.size(); i += channels) mean += x[i] / rows;
   double variance = 0;
@@ -192,8 +194,12 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
 
 TEST_CASE("batch_norm_backward is exact on whole numbers and shuts both kinks out") {
   for_each_device([] {
-    for (int64_t channels : {1, 5, 16, 83}) {
-      const Tensor raw = random_integers({200, channels}, -6, 6, 1);
+    std::vector<Shape> shapes{{200, 1}, {200, 5}, {200, 16}, {200, 83}};
+    for (const LayerCase& layer : layer_cases("BatchNormalization", 1)) shapes.push_back(layer.x);
+    for (const Shape& shape : shapes) {
+      CAPTURE(to_string(shape));
+      const int64_t channels = shape[-1];
+      const Tensor raw = random_integers(shape, -6, 6, 1);
       const Tensor dz = random_integers(raw.shape(), -5, 5, 2);
       const Tensor scale = random_integers({channels}, 1, 2, 3);
       const Tensor shift = random_integers({channels}, -2, 2, 4);

@@ -3,14 +3,16 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
 
+#include "nn/layer_cases.h"
 #include "tests/kernels/reference.h"
 
 namespace ember {
 namespace {
 
 struct Case {
-  const char* name;
+  std::string name;
   Shape x;
   Shape weight;
   Window window;
@@ -205,12 +207,16 @@ TEST_CASE("conv2d_wgrad is exact on whole numbers, with each operand pending or 
   });
 }
 
-TEST_CASE("conv2d is exact on products large enough for the larger tiles of a GPU") {
-  for_each_device([] {
-    for (const Case& c : {Case{"many pixels", {1, 129, 129, 4}, {124, 1, 1, 4}, {}},
-                          Case{"many pixels and inputs", {1, 129, 129, 124}, {4, 1, 1, 124}, {}},
-                          Case{"many pixels, few outputs", {1, 129, 129, 12}, {28, 1, 1, 12}, {}},
-                          Case{"many of all", {1, 45, 46, 500}, {124, 1, 1, 500}, {}}}) {
+TEST_CASE("conv2d is exact on the models' layers and on the larger tiles of a GPU") {
+  std::vector<Case> cases{{"many pixels", {1, 129, 129, 4}, {124, 1, 1, 4}, {}},
+                          {"many pixels and inputs", {1, 129, 129, 124}, {4, 1, 1, 124}, {}},
+                          {"many pixels, few outputs", {1, 129, 129, 12}, {28, 1, 1, 12}, {}},
+                          {"many of all", {1, 45, 46, 500}, {124, 1, 1, 500}, {}}};
+  for (const LayerCase& layer : layer_cases("Conv2D", 1, 64)) {
+    cases.push_back({layer.name, layer.x, layer.weight, layer.window});
+  }
+  for_each_device([&] {
+    for (const Case& c : cases) {
       CAPTURE(c.name);
       const Tensor x = random_integers(c.x, -3, 3, 1);
       const Tensor weight = random_integers(c.weight, -3, 3, 2);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "nn/layer_cases.h"
 #include "tests/kernels/reference.h"
 
 namespace ember {
@@ -12,13 +13,20 @@ struct Sizes {
   int64_t inputs;
   int64_t outputs;
 };
-constexpr Sizes kSizes[] = {{1, 1, 1},     {1, 5, 3},     {3, 17, 1},   {32, 128, 3},
-                            {5, 1280, 16}, {33, 100, 29}, {7, 9000, 5}, {2, 40, 300}};
+
+std::vector<Sizes> all_sizes() {
+  std::vector<Sizes> all{{1, 1, 1},     {1, 5, 3},     {3, 17, 1},   {32, 128, 3},
+                         {5, 1280, 16}, {33, 100, 29}, {7, 9000, 5}, {2, 40, 300}};
+  for (const LayerCase& layer : layer_cases("Dense", 2, 32)) {
+    all.push_back({layer.x[0], layer.x[1], layer.y[1]});
+  }
+  return all;
+}
 
 template <typename Body>
 void for_each_size(const Body& body) {
   for_each_device([&] {
-    for (const Sizes& sizes : kSizes) {
+    for (const Sizes& sizes : all_sizes()) {
       CAPTURE(sizes.rows);
       CAPTURE(sizes.inputs);
       CAPTURE(sizes.outputs);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "nn/layer_cases.h"
 #include "tests/kernels/testing.h"
 
 namespace ember {
@@ -15,8 +16,9 @@ struct Case {
   Shape y() const { return depthwise_conv2d_output_shape(x, weight, window); }
 };
 
-/// 3x3 kernels as MobileNetV2 has them, other kernels, strides and paddings, borders that reach
-/// further than the image, and images of which a stride leaves pixels untouched.
+/// MobileNetV2's layers, and its 3x3 kernels on odd images and channels; other kernels, strides and
+/// paddings, borders that reach further than the image, and images of which a stride leaves pixels
+/// untouched.
 std::vector<Case> cases() {
   const Padding one = Padding::all(1);
   std::vector<Case> all;
@@ -38,6 +40,9 @@ std::vector<Case> cases() {
   all.push_back({{1, 10, 9, 3}, {9, 7, 3}, {1, 1, {4, 4, 3, 3}}});  // more taps than a batch
   all.push_back({{5, 20, 33, 40}, {3, 3, 40}, {1, 1, one}});        // several bands of rows
   all.push_back({{7, 24, 34, 40}, {3, 3, 40}, {2, 2, {0, 1, 0, 1}}});
+  for (const LayerCase& layer : layer_cases("DepthwiseConv2D", 1)) {
+    all.push_back({layer.x, layer.weight, layer.window});
+  }
   return all;
 }
 

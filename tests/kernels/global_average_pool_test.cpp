@@ -2,14 +2,19 @@
 
 #include <doctest/doctest.h>
 
+#include "nn/layer_cases.h"
 #include "tests/kernels/reference.h"
 
 namespace ember {
 
 TEST_CASE("global_average_pool_forward is the mean of the transformed image") {
   for_each_device([] {
-    for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{3, 4, 4, 21}, Shape{2, 3, 5, 16},
-                               Shape{2, 40, 50, 3}, Shape{2, 1, 7, 33}}) {
+    std::vector<Shape> shapes{
+        {1, 1, 1, 1}, {3, 4, 4, 21}, {2, 3, 5, 16}, {2, 40, 50, 3}, {2, 1, 7, 33}};
+    for (const LayerCase& layer : layer_cases("GlobalAveragePooling2D", 2)) {
+      shapes.push_back(layer.x);
+    }
+    for (const Shape& shape : shapes) {
       CAPTURE(to_string(shape));
       const int64_t channels = shape[3];
       const int64_t pixels = shape[1] * shape[2];

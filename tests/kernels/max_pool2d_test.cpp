@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "nn/layer_cases.h"
 #include "tests/kernels/reference.h"
 
 namespace ember {
@@ -12,15 +13,21 @@ struct Case {
   int size;
 };
 
-const Case kCases[] = {{{2, 4, 6, 16}, 2},  {{1, 5, 7, 3}, 2},   {{2, 9, 10, 35}, 3},
-                       {{1, 1, 1, 1}, 1},   {{1, 3, 2, 1}, 2},   {{1, 17, 33, 5}, 16},
-                       {{1, 4, 4, 300}, 2}, {{1, 2, 2, 1100}, 2}};
+std::vector<Case> cases() {
+  std::vector<Case> all{{{2, 4, 6, 16}, 2},  {{1, 5, 7, 3}, 2},   {{2, 9, 10, 35}, 3},
+                        {{1, 1, 1, 1}, 1},   {{1, 3, 2, 1}, 2},   {{1, 17, 33, 5}, 16},
+                        {{1, 4, 4, 300}, 2}, {{1, 2, 2, 1100}, 2}};
+  for (const LayerCase& layer : layer_cases("MaxPooling2D", 1)) {
+    all.push_back({layer.x, layer.window.stride_h});
+  }
+  return all;
+}
 
 }  // namespace
 
 TEST_CASE("max_pool2d takes the first maximum of the transformed window and sends dy there") {
   for_each_device([] {
-    for (const Case& c : kCases) {
+    for (const Case& c : cases()) {
       CAPTURE(to_string(c.x));
       const Shape pooled = max_pool2d_output_shape(c.x, c.size);
       const int64_t channels = c.x[3];
