@@ -191,7 +191,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
                  .multiProcessorCount = 8,
                  .warpSize = static_cast<int>(kWarpSize),
                  .maxThreadsPerBlock = static_cast<int>(kMaxThreads),
-                 .l2CacheSize = 0};
+                 .l2CacheSize = 1 << 20};
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {

@@ -59,7 +59,8 @@ Status find() {
     found.gpus.push_back({.name = properties.name,
                           .architecture = 10 * properties.major + properties.minor,
                           .multiprocessors = properties.multiProcessorCount,
-                          .memory_bytes = properties.totalGlobalMem});
+                          .memory_bytes = properties.totalGlobalMem,
+                          .cache_bytes = static_cast<size_t>(properties.l2CacheSize)});
   }
   found.reason = error == cudaSuccess ? try_kernel() : reason_for(found, error);
   cudaGetLastError();  // an error that has been told is not the next call's

@@ -12,6 +12,7 @@ struct Gpu {
   int architecture;  ///< 90 for sm_90
   int multiprocessors;
   size_t memory_bytes;
+  size_t cache_bytes;  ///< of its second-level cache
 };
 
 /// What CUDA finds here.

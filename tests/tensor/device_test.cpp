@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/cuda/status.h"
+#include "tensor/cuda/timing.h"
 #include "tensor/scratch.h"
 #include "tensor/tensor.h"
 #include "tests/devices.h"
@@ -33,12 +34,24 @@ TEST_CASE("a GPU that cannot be used is refused with the reason") {
   CHECK_THROWS_AS(Storage(Device::cpu, 4, HostMemory::pinned), Error);
 }
 
+TEST_CASE("the GPU takes longer for more work") {
+  if (!has_gpu()) return;
+  const auto seconds_to_fill = [](int64_t count) {
+    Tensor tensor({count}, Device::cuda);
+    return cuda::seconds_of([&] { tensor.fill(1); });
+  };
+  CHECK(seconds_to_fill(1) > 0);
+  CHECK(seconds_to_fill(4 << 20) > seconds_to_fill(1));
+  CHECK(cuda::copy_bandwidth() > 1e6);
+}
+
 TEST_CASE("what CUDA finds agrees with itself") {
   const cuda::Status& status = cuda::status();
   if (status.usable()) {
     REQUIRE_FALSE(status.gpus.empty());
     CHECK(status.gpus[0].architecture >= 75);
     CHECK(status.gpus[0].memory_bytes > 0);
+    CHECK(status.gpus[0].cache_bytes > 0);
     CHECK(status.driver_version >= status.runtime_version);
   } else {
     CHECK(status.reason.find('\n') == std::string::npos);
