@@ -94,8 +94,9 @@ void report(const Options& options) {
   const BatchView batch = noise_batch(options);
   Adam adam(model, {.learning_rate = 1e-4});
   Trainer trainer(model, adam);
-  emulator::set_watch(emulator::Watch::nothing);
+  emulator::set_dry_run(true);
   trainer.step(batch, {.training = true});
+  emulator::set_dry_run(false);
 
   emulator::set_watch(emulator::Watch::counters);
   const DeviceStats device_before = device_stats();
@@ -105,15 +106,16 @@ void report(const Options& options) {
   const MemoryStats memory = memory_stats();
 
   using Row = std::pair<std::string, emulator::KernelCounters>;
-  std::vector<Row> rows(emulator::counters().begin(), emulator::counters().end());
+  const auto counters = emulator::counters();
+  std::vector<Row> rows(counters.begin(), counters.end());
   std::sort(rows.begin(), rows.end(),
             [](const Row& a, const Row& b) { return moved(a.second) > moved(b.second); });
   fmt::print("{:>8} {:>7} {:>9} {:>8} {:>8} {:>6} {:>7}  {}\n", "launches", "blocks", "MB moved",
              "re-read", "sectors", "banks", "lanes", "kernel");
   int64_t bytes = 0;
-  for (const auto& [name, counters] : rows) {
-    fmt::print("{}", row(name, counters));
-    bytes += moved(counters);
+  for (const auto& [name, k] : rows) {
+    fmt::print("{}", row(name, k));
+    bytes += moved(k);
   }
   fmt::print(
       "\nThe step: {} launches, {} copies, {} waits of the host, {} allocations, {:.1f} MB "

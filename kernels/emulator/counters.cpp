@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <unordered_map>
-#include <unordered_set>
+#include <span>
+#include <utility>
 
 #include "kernels/emulator/emulator.h"
 #include "kernels/emulator/hooks.h"
@@ -17,40 +17,56 @@ namespace {
 constexpr uintptr_t kSector = 32;
 constexpr unsigned kBanks = 32;
 
-std::map<std::string, KernelCounters> all_counters;
-KernelCounters* kernel_counters = nullptr;
+std::vector<CountedLaunch> launches;
+KernelCounters* counted = nullptr;  ///< of the running launch; null when it is not counted
 
-/// One instruction of a warp.
+/// What the lanes of a warp ask for together.
 struct Request {
   std::array<uintptr_t, kWarpSize> addresses;
   unsigned lanes = 0;
 };
+/// One instruction of a warp, since the last barrier.
 struct Instruction {
   size_t bytes = 0;  ///< of one lane
   AccessKind kind = AccessKind::load;
   std::vector<Request> requests;
   std::array<uint32_t, kWarpSize> passed{};  ///< by lane
 };
-std::vector<std::unordered_map<Site, Instruction>> warps;
+std::vector<std::vector<Instruction>> warps;  ///< by warp and by number_of_site
 
-std::unordered_set<uintptr_t> sectors_read;
-std::unordered_set<uintptr_t> sectors_written;
+std::vector<uint32_t>
+    number_of_site;  ///< from 1, in the order the launch has come to them; 0: never
+std::vector<Site> numbered_sites;
 
-template <typename Body>
-void for_each_lane(const Request& request, const Body& body) {
-  for (unsigned rest = request.lanes; rest != 0; rest &= rest - 1) {
-    body(request.addresses[static_cast<size_t>(std::countr_zero(rest))]);
+uint32_t number_of(Site site) {
+  if (number_of_site.size() <= site) number_of_site.resize(size_t{site} + 1);
+  uint32_t& number = number_of_site[site];
+  if (number == 0) {
+    numbered_sites.push_back(site);
+    number = static_cast<uint32_t>(numbered_sites.size());
   }
+  return number - 1;
 }
 
-/// How many different values of address / unit the request touches, and the bytes it needs.
-int64_t distinct(const Request& request, size_t bytes, uintptr_t unit) {
-  std::vector<uintptr_t> units;
-  for_each_lane(request, [&](uintptr_t address) {
-    for (uintptr_t u = address / unit; u <= (address + bytes - 1) / unit; ++u) units.push_back(u);
-  });
-  std::sort(units.begin(), units.end());
-  return std::unique(units.begin(), units.end()) - units.begin();
+/// Sectors of global memory that the running launch has touched.
+class TouchedSectors {
+ public:
+  /// Returns whether the sector is touched for the first time.
+  bool touch(size_t sector) {
+    if (last_launch_.size() <= sector) last_launch_.resize(sector + sector / 2 + 1);
+    return std::exchange(last_launch_[sector], launch_) != launch_;
+  }
+  void begin_launch() { launch_ += 1; }
+
+ private:
+  uint32_t launch_ = 0;
+  std::vector<uint32_t> last_launch_;  ///< by sector
+};
+TouchedSectors sectors_read;
+TouchedSectors sectors_written;
+
+int64_t in_sectors(int64_t bytes) {
+  return (bytes + static_cast<int64_t>(kSector) - 1) / static_cast<int64_t>(kSector);
 }
 
 void count_request(AccessCounters& counters, const Request& request, size_t bytes) {
@@ -60,44 +76,63 @@ void count_request(AccessCounters& counters, const Request& request, size_t byte
 }
 
 void count_global(const Request& request, const Instruction& instruction) {
-  AccessCounters& counters = instruction.kind == AccessKind::load    ? kernel_counters->global_load
-                             : instruction.kind == AccessKind::store ? kernel_counters->global_store
-                                                                     : kernel_counters->atomics;
+  AccessCounters& counters = instruction.kind == AccessKind::load    ? counted->global_load
+                             : instruction.kind == AccessKind::store ? counted->global_store
+                                                                     : counted->atomics;
   count_request(counters, request, instruction.bytes);
-  const int64_t needed = distinct(request, instruction.bytes, 1);
-  counters.transactions += distinct(request, instruction.bytes, kSector);
-  counters.fewest += (needed + static_cast<int64_t>(kSector) - 1) / static_cast<int64_t>(kSector);
-  auto& sectors = instruction.kind == AccessKind::load ? sectors_read : sectors_written;
-  for_each_lane(request, [&](uintptr_t address) {
-    for (uintptr_t s = address / kSector; s <= (address + instruction.bytes - 1) / kSector; ++s) {
-      sectors.insert(s);
+
+  std::array<uintptr_t, kWarpSize> offsets;
+  size_t lanes = 0;
+  for (unsigned rest = request.lanes; rest != 0; rest &= rest - 1) {
+    offsets[lanes++] = request.addresses[static_cast<size_t>(std::countr_zero(rest))] -
+                       reinterpret_cast<uintptr_t>(global_memory.begin);
+  }
+  if (!std::is_sorted(offsets.begin(), offsets.begin() + lanes)) {
+    std::sort(offsets.begin(), offsets.begin() + lanes);
+  }
+  const bool reads = instruction.kind == AccessKind::load;
+  int64_t needed = 0;         // bytes, those that lanes share counted once
+  uintptr_t covered = 0;      // every byte asked for so far lies before it
+  uintptr_t next_sector = 0;  // every sector touched so far lies before it
+  for (uintptr_t begin : std::span(offsets.data(), lanes)) {
+    const uintptr_t end = begin + instruction.bytes;
+    if (end > covered) needed += static_cast<int64_t>(end - std::max(begin, covered));
+    covered = std::max(covered, end);
+    for (uintptr_t s = std::max(begin / kSector, next_sector); s * kSector < end; ++s) {
+      counters.transactions += 1;
+      if ((reads ? sectors_read : sectors_written).touch(s)) {
+        (reads ? counted->distinct_read : counted->distinct_written) +=
+            static_cast<int64_t>(kSector);
+      }
+      next_sector = s + 1;
     }
-  });
+  }
+  counters.fewest += in_sectors(needed);
 }
 
 /// Passes over the banks: the most different words that one bank is asked for. Lanes that ask for
 /// 8 (16) bytes are served by half (quarter) warps.
 void count_shared(const Request& request, const Instruction& instruction) {
-  AccessCounters& counters = instruction.kind == AccessKind::load ? kernel_counters->shared_load
-                                                                  : kernel_counters->shared_store;
+  AccessCounters& counters =
+      instruction.kind == AccessKind::load ? counted->shared_load : counted->shared_store;
   count_request(counters, request, instruction.bytes);
   const size_t words = std::max<size_t>(instruction.bytes / kWord, 1);
   const unsigned group = kWarpSize / static_cast<unsigned>(std::min<size_t>(words, 4));
+  static std::array<std::vector<uintptr_t>, kBanks> banks;
   for (unsigned first = 0; first < kWarpSize; first += group) {
-    std::array<std::vector<uintptr_t>, kBanks> banks;
+    for (auto& bank : banks) bank.clear();
+    size_t passes = 0;
+    size_t distinct_words = 0;
     for (unsigned lane = first; lane < first + group; ++lane) {
       if ((request.lanes >> lane & 1) == 0) continue;
       for (size_t i = 0; i < words; ++i) {
         const uintptr_t word = request.addresses[lane] / kWord + i;
         auto& bank = banks[word % kBanks];
-        if (std::find(bank.begin(), bank.end(), word) == bank.end()) bank.push_back(word);
+        if (std::find(bank.begin(), bank.end(), word) != bank.end()) continue;
+        bank.push_back(word);
+        passes = std::max(passes, bank.size());
+        distinct_words += 1;
       }
-    }
-    size_t passes = 0;
-    size_t distinct_words = 0;
-    for (const auto& bank : banks) {
-      passes = std::max(passes, bank.size());
-      distinct_words += bank.size();
     }
     counters.transactions += static_cast<int64_t>(passes);
     counters.fewest += static_cast<int64_t>((distinct_words + kBanks - 1) / kBanks);
@@ -106,7 +141,8 @@ void count_shared(const Request& request, const Instruction& instruction) {
 
 void count_requests() {
   for (auto& warp : warps) {
-    for (auto& [site, instruction] : warp) {
+    for (Instruction& instruction : warp) {
+      if (instruction.requests.empty()) continue;
       for (const Request& request : instruction.requests) {
         const auto* address = reinterpret_cast<const void*>(
             request.addresses[static_cast<size_t>(std::countr_zero(request.lanes))]);
@@ -122,11 +158,38 @@ void count_requests() {
   }
 }
 
+AccessCounters& operator+=(AccessCounters& sum, const AccessCounters& other) {
+  sum.requests += other.requests;
+  sum.lanes += other.lanes;
+  sum.bytes += other.bytes;
+  sum.transactions += other.transactions;
+  sum.fewest += other.fewest;
+  return sum;
+}
+
 }  // namespace
+
+KernelCounters& KernelCounters::operator+=(const KernelCounters& other) {
+  launches += other.launches;
+  blocks += other.blocks;
+  threads += other.threads;
+  barriers += other.barriers;
+  distinct_read += other.distinct_read;
+  distinct_written += other.distinct_written;
+  global_load += other.global_load;
+  global_store += other.global_store;
+  shared_load += other.shared_load;
+  shared_store += other.shared_store;
+  atomics += other.atomics;
+  return *this;
+}
 
 void count_access(const void* address, size_t bytes, AccessKind kind, Site site) {
   if (warps.size() <= current->warp) warps.resize(current->warp + 1);
-  Instruction& instruction = warps[current->warp][site];
+  auto& instructions = warps[current->warp];
+  const uint32_t number = number_of(site);
+  if (instructions.size() <= number) instructions.resize(number + 1);
+  Instruction& instruction = instructions[number];
   instruction.bytes = bytes;
   instruction.kind = kind;
   const uint32_t k = instruction.passed[current->lane]++;
@@ -137,35 +200,45 @@ void count_access(const void* address, size_t bytes, AccessKind kind, Site site)
 }
 
 void begin_launch() {
-  kernel_counters = nullptr;
+  counted = nullptr;
   if (watch != Watch::counters) return;
-  kernel_counters = &all_counters[kernel_name(machine.call->kernel)];
-  kernel_counters->launches += 1;
+  const KernelCall& call = *machine.call;
+  launches.push_back({.kernel = kernel_name(call.kernel),
+                      .label = call.label,
+                      .grid = {call.grid.x, call.grid.y, call.grid.z},
+                      .block = {call.block.x, call.block.y, call.block.z},
+                      .dynamic_shared_bytes = static_cast<int64_t>(call.shared_bytes),
+                      .counters = {}});
+  counted = &launches.back().counters;
+  counted->launches = 1;
   warps.clear();
-  sectors_read.clear();
-  sectors_written.clear();
+  for (Site site : numbered_sites) number_of_site[site] = 0;
+  numbered_sites.clear();
+  sectors_read.begin_launch();
+  sectors_written.begin_launch();
 }
 
 void note_barrier() {
-  if (kernel_counters == nullptr) return;
-  kernel_counters->barriers += 1;
+  if (counted == nullptr) return;
+  counted->barriers += 1;
   count_requests();
 }
 
 void note_block_end() {
-  if (kernel_counters == nullptr) return;
-  kernel_counters->blocks += 1;
-  kernel_counters->threads += static_cast<int64_t>(machine.threads.size());
+  if (counted == nullptr) return;
+  counted->blocks += 1;
+  counted->threads += static_cast<int64_t>(machine.threads.size());
   count_requests();
 }
 
-void end_launch() {
-  if (kernel_counters == nullptr) return;
-  kernel_counters->distinct_read += static_cast<int64_t>(sectors_read.size() * kSector);
-  kernel_counters->distinct_written += static_cast<int64_t>(sectors_written.size() * kSector);
+const std::vector<CountedLaunch>& counted_launches() { return launches; }
+
+std::map<std::string, KernelCounters> counters() {
+  std::map<std::string, KernelCounters> by_kernel;
+  for (const CountedLaunch& launch : launches) by_kernel[launch.kernel] += launch.counters;
+  return by_kernel;
 }
 
-const std::map<std::string, KernelCounters>& counters() { return all_counters; }
-void reset_counters() { all_counters.clear(); }
+void reset_counters() { launches.clear(); }
 
 }  // namespace ember::emulator

@@ -15,7 +15,6 @@ void count_access(const void* address, size_t bytes, AccessKind kind, Site site)
 
 // What the scheduler tells, whether or not anything is counted.
 void begin_launch();
-void end_launch();
 void note_barrier();
 void note_block_end();
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 /// The emulated card, as tests, kernel_report and the lessons see it.
 ///
@@ -36,7 +38,7 @@ struct AccessCounters {
   int64_t fewest = 0;        ///< transactions if the same bytes lay side by side
 };
 
-/// What the launches of one kernel have done.
+/// What one launch, or several, have done.
 struct KernelCounters {
   int64_t launches = 0;
   int64_t blocks = 0;
@@ -49,10 +51,31 @@ struct KernelCounters {
   AccessCounters shared_load;
   AccessCounters shared_store;
   AccessCounters atomics;
+
+  KernelCounters& operator+=(const KernelCounters& other);
 };
 
-/// Counters by the kernel's name, since the last reset.
-const std::map<std::string, KernelCounters>& counters();
+/// One launch that was counted.
+struct CountedLaunch {
+  std::string kernel;  ///< its name, without namespaces
+  std::string label;   ///< of the launches at the time it was queued
+  std::array<unsigned, 3> grid;
+  std::array<unsigned, 3> block;
+  int64_t dynamic_shared_bytes = 0;  ///< of a block
+  KernelCounters counters;
+};
+
+/// Whether launches return at once and leave memory as it is: to bring a program to its steady
+/// state in no time.
+void set_dry_run(bool dry);
+
+/// What the launches queued from now on belong to, a layer for instance.
+void set_launch_label(std::string label);
+
+/// The launches since the last reset, in order.
+const std::vector<CountedLaunch>& counted_launches();
+/// Their counters by the kernel's name.
+std::map<std::string, KernelCounters> counters();
 void reset_counters();
 
 /// Accesses that the checker has looked at since the program began.

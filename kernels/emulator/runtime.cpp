@@ -42,6 +42,8 @@ uint64_t launches = 0;
 cudaError_t last_error = cudaSuccess;
 std::string last_fault;
 int capturing_streams = 0;
+std::string launch_label;
+bool dry_run = false;
 std::map<const void*, int> most_dynamic_shared;
 
 Stream& stream_or_default(cudaStream_t stream) {
@@ -82,6 +84,7 @@ cudaError_t run_kernel(const KernelCall& call) {
       call.shared_bytes > most_shared) {
     return cudaErrorInvalidConfiguration;
   }
+  if (dry_run) return cudaSuccess;
   reserve_memory();
   if (run(call, seed + launches++)) return cudaSuccess;
   last_fault = machine.fault;
@@ -109,7 +112,11 @@ void set_seed(uint64_t next) {
   launches = 0;
 }
 
+void set_dry_run(bool dry) { dry_run = dry; }
+void set_launch_label(std::string label) { launch_label = std::move(label); }
+
 cudaError_t enqueue(cudaStream_t stream, KernelCall call) {
+  call.label = launch_label;
   return submit(stream, [call = std::move(call)] { return run_kernel(call); });
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -162,6 +163,7 @@ struct KernelCall {
   dim3 block;
   size_t shared_bytes;
   std::vector<std::vector<std::byte>> arguments;
+  std::string label{};  ///< see set_launch_label
 };
 
 /// Runs the call, or adds it to the stream's graph.

@@ -350,7 +350,6 @@ bool run(const KernelCall& call, uint64_t seed) {
       idle_fibers.push_back(std::move(fiber));
     }
   }
-  end_launch();
   machine.first_block += blocks;
   machine.call = nullptr;
   return whole;

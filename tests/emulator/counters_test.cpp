@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,45 @@ TEST_CASE("lanes that meet in a shared-memory bank wait for each other") {
     CHECK(counted.shared_load.transactions == passes);
     CHECK(counted.shared_load.fewest == 1);
   }
+}
+
+TEST_CASE("launches are counted one by one, under their label") {
+  const DeviceArray<float> from(std::vector<float>(64, 1.0f));
+  const DeviceArray<float> to(64);
+  emulator::reset_counters();
+  emulator::set_watch(emulator::Watch::counters);
+  const auto copy = [&](const char* label, dim3 grid, dim3 block) {
+    emulator::set_launch_label(label);
+    REQUIRE(run(copy_kernel, grid, block, 16, to.data(), from.data(), 0, 1) == "");
+  };
+  copy("wide", 1, 64);
+  copy("narrow", dim3(2, 1), dim3(16, 2));
+  emulator::set_launch_label("");
+  emulator::set_watch(emulator::Watch::faults);
+
+  const auto& launches = emulator::counted_launches();
+  REQUIRE(launches.size() == 2);
+  CHECK(launches[0].label == "wide");
+  CHECK(launches[1].kernel == "copy_kernel");
+  CHECK(launches[1].label == "narrow");
+  CHECK(launches[1].grid == std::array<unsigned, 3>{2, 1, 1});
+  CHECK(launches[1].block == std::array<unsigned, 3>{16, 2, 1});
+  CHECK(launches[1].dynamic_shared_bytes == 16);
+  const KernelCounters both = emulator::counters().at("copy_kernel");
+  CHECK(both.launches == 2);
+  CHECK(both.blocks == 3);
+  CHECK(both.threads == 128);
+}
+
+TEST_CASE("a dry run leaves memory as it is") {
+  const DeviceArray<float> from(std::vector<float>(32, 1.0f));
+  const DeviceArray<float> to(std::vector<float>(32, 2.0f));
+  emulator::set_dry_run(true);
+  CHECK(run(copy_kernel, 1, 32, 0, to.data(), from.data(), 0, 1) == "");
+  emulator::set_dry_run(false);
+  CHECK(to.values() == std::vector<float>(32, 2.0f));
+  CHECK(run(copy_kernel, 1, 32, 0, to.data(), from.data(), 0, 1) == "");
+  CHECK(to.values() == from.values());
 }
 
 }  // namespace ember
