@@ -5,11 +5,16 @@
 //   3. a 1x1 convolution *is* the product: no window arithmetic
 //   4. what is pending on the input is applied on the way to shared memory, not in a pass before
 //   5. the moments of the output are gathered from the finished tile, not in a pass behind
+//   6. photos have too few channels for any of this: a direct kernel takes their rows to shared
+//   memory
+//      as they stand, and no patch is ever laid out
 // The tiles, buffers and loads are gemm.cuh's; conv2d_wgrad.cu has the gradient of the weights.
 #include "kernels/conv2d.h"
 
 #include "kernels/cuda/convolution.cuh"
+#include "kernels/cuda/direct_convolution.cuh"
 #include "kernels/cuda/gemm.cuh"
+#include "kernels/cuda/intrinsics.cuh"
 #include "kernels/cuda/moments.cuh"
 
 namespace ember::cuda {
@@ -56,6 +61,67 @@ void forward(const X& x, const WeightMatrix& weight, const ProductOutput& y, Mom
   });
 }
 
+using ForwardTiles = PixelTiles<8>;
+
+/// The weights of a block of the direct kernel stand in shared memory as (KH * KW * I,
+/// kDirectOutputs). Rows are 4 floats longer, so that turning them keeps 8 banks busy, not one.
+constexpr int kWeightPitch = kDirectOutputs + 4;
+
+inline int64_t direct_bytes(const ForwardTiles& tiles, int64_t depth) {
+  const int64_t floats = tiles.window_floats() + depth * kWeightPitch;
+  return std::max(floats * sizeof(float), kDirectThreads * 4 * sizeof(MomentSums));
+}
+
+/// The same for an x of few channels. A thread has a column of its block's tile and 4 outputs.
+__global__ void __launch_bounds__(kDirectThreads, 2)
+    conv2d_direct_forward_kernel(ActivationSource x, const float* weight, Divider depth,
+                                 ForwardTiles tiles, ProductOutput y, MomentsOutput moments) {
+  auto* window = dynamic_shared<float>();
+  float* weights = window + tiles.window_floats();
+  const ImagePixel first = tiles.first_pixel(static_cast<int>(blockIdx.x));
+  const int first_output = static_cast<int>(blockIdx.y) * kDirectOutputs;
+  const int outputs = min(kDirectOutputs, y.columns - first_output);
+  tiles.load_window(x, first, window);
+  for (int i = static_cast<int>(threadIdx.x); i < outputs * depth.divisor(); i += kDirectThreads) {
+    const int o = depth.quotient(i);
+    const int k = i - o * depth.divisor();
+    weights[k * kWeightPitch + o] =
+        load_constant<float>(weight + int64_t{first_output} * depth.divisor() + i);
+  }
+  __syncthreads();
+
+  const int column = static_cast<int>(threadIdx.x) / kDirectLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kDirectLanes;
+  float4 pixels[ForwardTiles::kLines] = {};
+  MomentSums sums[4];
+  if (lane * 4 < outputs) {
+    const float* patch = window + tiles.patch(column);
+    for (int k = 0; k < depth.divisor(); ++k) {
+      const auto taps = load<float4>(weights + k * kWeightPitch + lane * 4);
+      const float* seen = patch + tiles.tap(k);
+#pragma unroll
+      for (int line = 0; line < ForwardTiles::kLines; ++line) {
+        const auto value = broadcast<float4>(seen[line * tiles.line_floats()]);
+        pixels[line] = multiply_add(value, taps, pixels[line]);
+      }
+    }
+    if (column < tiles.columns(first)) {
+#pragma unroll
+      for (int line = 0; line < ForwardTiles::kLines; ++line) {
+        if (line >= tiles.lines(first)) break;
+        const float4 written =
+            y(tiles.row(first, line, column), first_output + lane * 4, pixels[line]);
+        if (moments.mean != nullptr) add_lanes(sums, written);
+      }
+    }
+  }
+  if (moments.mean == nullptr) return;
+  const MomentsPlace place{threadIdx.x / kDirectLanes, kDirectThreads / kDirectLanes,
+                           threadIdx.x % kDirectLanes, kDirectLanes};
+  finish_moments(sums, place, reinterpret_cast<MomentSums*>(window), moments, blockIdx.y,
+                 blockIdx.x);
+}
+
 /// dx (pixels, I) = dy (pixels, KH * KW * O) * weight (KH * KW * O, I), or added to dx.
 template <class T, class V, class Dy, class W>
 __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
@@ -85,9 +151,18 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
   const WeightMatrix weights{{outputs, depth}, {weight.data()}};
   const ProductOutput output{y.data(), pixels, outputs, bias.data()};
   const Operand<PatchLayout, ActivationSource, true> patches{PatchLayout(conv), source};
-  if (!fits_float4(conv.channels, {x.data(), weight.data()}) ||
-      !fits_float4(conv.outputs, {y.data(), bias.data()}) || !fits_float4(pending)) {
-    forward<float, NarrowTile, SmallTile>(patches, weights, output, moments);
+  const ForwardTiles tiles(conv);
+  const int64_t direct = direct_bytes(tiles, depth);
+  const bool fits_outputs = fits_float4(conv.outputs, {y.data(), bias.data()});
+  if (fits_direct(conv, x.data(), direct) && fits_outputs) {
+    const dim3 grid(blocks_for(tiles.count(), 1), blocks_for(outputs, kDirectOutputs));
+    const MomentsOutput gathered(moments, grid.y, grid.x, kDirectOutputs);
+    launch(conv2d_direct_forward_kernel,
+           {grid, kDirectThreads, current_stream(), static_cast<size_t>(direct)}, source,
+           weight.data(), Divider(depth), tiles, output, gathered);
+  } else if (!fits_float4(conv.channels, {x.data(), weight.data()}) || !fits_outputs ||
+             !fits_float4(pending)) {
+    forward<float, SmallTile>(patches, weights, output, moments);
   } else if (conv.pointwise()) {
     const Operand<MatrixLayout, ActivationSource, true> rows{{pixels, depth}, source};
     forward<float4, LargeTile, MediumTile, NarrowTile, SmallTile>(rows, weights, output, moments);

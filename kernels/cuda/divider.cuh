@@ -20,7 +20,7 @@ class Divider {
         1);
   }
 
-  __device__ int divisor() const { return divisor_; }
+  __host__ __device__ int divisor() const { return divisor_; }
   __device__ int quotient(int dividend) const {
     const auto n = static_cast<uint32_t>(dividend);
     const auto high = static_cast<uint32_t>((uint64_t{n} * multiplier_) >> 32);

@@ -31,6 +31,7 @@ class Mutant(NamedTuple):
 
 REDUCTION = "kernels/cuda/reduction.cuh"
 GEMM = "kernels/cuda/gemm.cuh"
+DIRECT = "kernels/cuda/direct_convolution.cuh"
 MUTANTS = {
     "missing fence": Mutant(
         REDUCTION, "batch_norm", "*adds up blocks*", "  __threadfence();\n", "", RACE),
@@ -55,6 +56,14 @@ MUTANTS = {
     "missing barrier between the tiles": Mutant(
         GEMM, "matmul", "orders: matrix*", "      }\n      __syncthreads();\n    }\n  }\n\n  /// Hands",
         "      }\n    }\n  }\n\n  /// Hands", f"{RACE}|{UNWRITTEN}"),
+    "patches read before the window is there": Mutant(
+        "kernels/conv2d.cu", "conv2d", "orders: convolutions of photos", "  }\n  __syncthreads();\n", "  }\n",
+        f"{RACE}|{UNWRITTEN}"),
+    "window filled again too early": Mutant(
+        "kernels/conv2d_wgrad.cu", "conv2d_wgrad", "orders: convolutions of photos",
+        "    __syncthreads();\n  }\n\n  // (kWarps", "  }\n\n  // (kWarps", RACE),
+    "window of the row before": Mutant(
+        DIRECT, "conv2d", "conv2d_forward is exact*", "from >= 0 && from", "from", f"{BOUNDS}|{WRONG}"),
     "missing barrier of the row window": Mutant(
         "kernels/cuda/depthwise.cuh", "depthwise_conv2d", "orders: depthwise*",
         "    __syncthreads();\n    return inside", "    return inside", f"{RACE}|{UNWRITTEN}"),

@@ -38,6 +38,17 @@ const Case kCases[] = {
     {"padding beyond the kernel", {1, 2, 2, 3}, {4, 2, 2, 3}, {2, 1, {3, 2, 4, 3}}},
     {"a kernel as large as the image", {3, 4, 5, 2}, {9, 4, 5, 2}, {}},
     {"one channel, vectors that overlap", {1, 6, 40, 1}, {3, 3, 3, 1}, {}},
+    {"a photo, valid", {2, 19, 40, 3}, {32, 3, 3, 3}, {}},
+    {"a photo, stride 2, TensorFlow's same", {2, 18, 68, 3}, {32, 3, 3, 3}, {2, 2, {0, 1, 0, 1}}},
+    {"a photo, stride 2, PyTorch's same", {1, 17, 36, 3}, {40, 3, 3, 3}, {2, 2, Padding::all(1)}},
+    {"a photo, many taps", {1, 9, 12, 3}, {8, 7, 7, 3}, {2, 2, Padding::all(3)}},
+    {"a photo of two channels, mixed strides", {1, 11, 34, 2}, {4, 3, 5, 2}, {3, 1, {2, 1, 0, 2}}},
+    {"a grey photo, kernel of even width", {1, 9, 8, 1}, {12, 2, 4, 1}, {1, 1, {0, 1, 2, 1}}},
+    {"a photo, pointwise", {2, 3, 4, 3}, {4, 1, 1, 3}, {}},
+    {"a photo, padding beyond the kernel", {1, 2, 4, 3}, {4, 2, 2, 3}, {2, 1, {3, 2, 9, 30}}},
+    {"a photo whose rows are no whole vectors", {1, 9, 35, 3}, {32, 3, 3, 3}, {}},
+    {"a photo, outputs that are no whole vectors", {1, 9, 36, 3}, {30, 3, 3, 3}, {}},
+    {"a photo, more taps than a block has room for", {1, 24, 24, 3}, {4, 24, 24, 3}, {}},
 };
 
 /// Calls `body(y, x, w)` with the flat indices of each product of the convolution.
@@ -260,6 +271,26 @@ TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike in any order of threads") {
       conv2d_wgrad(x, {}, dz, {}, c.window, dweight, dbias);
       return std::vector{dx, dweight, dbias};
     });
+  });
+}
+
+TEST_CASE("orders: convolutions of photos") {
+  for_each_device([] {
+    for (const Case& c : {Case{"", {2, 9, 36, 3}, {36, 3, 3, 3}, {2, 1, {0, 1, 1, 0}}},
+                          Case{"", {1, 26, 4, 1}, {4, 5, 7, 1}, {1, 1, Padding::all(3)}}}) {
+      const Tensor x = random_uniform(c.x, -1, 1, 1);
+      const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+      const Tensor dz = random_uniform(output_shape(c), -1, 1, 3);
+      require_equal_in_any_order([&] {
+        Tensor y = poisoned(output_shape(c));
+        Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
+        Tensor dweight = poisoned(c.weight);
+        Tensor dbias = poisoned({c.weight[0]});
+        conv2d_forward(x, {}, weight, {}, c.window, y, &moments);
+        conv2d_wgrad(x, {}, dz, {}, c.window, dweight, dbias);
+        return std::vector{y, moments.mean, moments.variance, dweight, dbias};
+      });
+    }
   });
 }
 
