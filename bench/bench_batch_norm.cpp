@@ -1,50 +1,79 @@
-#include "bench/bench.h"
+#include "bench/suite.h"
 #include "kernels/batch_norm.h"
+#include "kernels/naive/naive.h"
 
 namespace ember {
 namespace {
 
-/// MobileNetV2's activations at batch 32, by side and channels.
-void activations(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"side", "channels"})->Unit(benchmark::kMicrosecond)->UseRealTime();
-  for (const auto& [side, channels] : {std::array{64, 16},
-                                       {64, 32},
-                                       {64, 96},
-                                       {32, 24},
-                                       {32, 144},
-                                       {16, 192},
-                                       {8, 576},
-                                       {4, 1280}}) {
-    benchmark->Args({side, channels});
-  }
+constexpr float kEpsilon = 1e-3f;
+
+Moments moments_of(const Suite& suite, const Shape& channels) {
+  return {suite.filled(channels, 0.1f), suite.filled(channels, 1.0f)};
 }
 
-Shape shape_of(const benchmark::State& state) {
-  return {32, state.range(0), state.range(0), state.range(1)};
+void bench_fold(const Suite& suite, const LayerCase& layer) {
+  const Shape channels{layer.x[-1]};
+  suite.add("batch_norm_fold", layer, {.floats = 10 * channels.size()}, [=] {
+    const Tensor gamma = suite.random(channels);
+    const Moments batch = moments_of(suite, channels);
+    return [=, moving = moments_of(suite, channels), scale = suite.zeros(channels),
+            shift = suite.zeros(channels)]() mutable {
+      batch_norm_fold_training(gamma, gamma, batch, kEpsilon, 0.999f, moving, scale, shift);
+    };
+  });
 }
 
-void batch_norm_moments(benchmark::State& state) {
-  const Tensor x = bench_tensor(shape_of(state));
-  Moments moments{Tensor({x.dim(3)}), Tensor({x.dim(3)})};
-  while (state.KeepRunning()) channel_moments(x, moments);
-  set_floats_moved(state, x.size());
+void bench_backward(const Suite& suite, const LayerCase& layer) {
+  suite.add("batch_norm_backward", layer, {.floats = 2 * layer.x.size()}, [=] {
+    const Shape channels{layer.x[-1]};
+    const BenchActivation x(suite, layer.x);
+    const Tensor dz = suite.random(layer.x);
+    const Moments moments = moments_of(suite, channels);
+    BatchNormCoefficients dx{suite.zeros(channels), suite.zeros(channels), suite.zeros(channels)};
+    return [=, dgamma = suite.zeros(channels), dbeta = suite.zeros(channels)]() mutable {
+      batch_norm_backward(dz, x.raw, x.pending(), moments.variance, moments, kEpsilon, dgamma,
+                          dbeta, &dx);
+    };
+  });
 }
-BENCHMARK(batch_norm_moments)->Apply(activations);
 
-void batch_norm_gradient(benchmark::State& state) {
-  const BenchActivation x(shape_of(state));
-  const Tensor dz = bench_tensor(shape_of(state));
-  const Shape channels{dz.dim(3)};
-  const Moments moments{Tensor::filled(channels, 0.1f), Tensor::filled(channels, 1.0f)};
-  Tensor dgamma(channels);
-  Tensor dbeta(channels);
-  while (state.KeepRunning()) {
-    batch_norm_backward(dz, x.raw, x.pending(), moments.variance, moments, 1e-3f, dgamma, dbeta,
-                        nullptr);
-  }
-  set_floats_moved(state, 2 * dz.size());
+/// As passes of its own, which the models never make: for the moments (which a convolution gathers
+/// as it stores) and for y (which the next operation transforms as it loads).
+void bench_passes(const Suite& suite, const LayerCase& layer) {
+  const Shape channels{layer.x[-1]};
+  const int64_t floats = layer.x.size();
+  suite.add("batch_norm_moments", layer, {.floats = floats}, [=] {
+    return [x = suite.random(layer.x), moments = moments_of(suite, channels)]() mutable {
+      channel_moments(x, moments);
+    };
+  });
+  suite.add("batch_norm_forward", layer, {.floats = 2 * floats}, [=] {
+    return [x = suite.random(layer.x), gamma = suite.random(channels),
+            moments = moments_of(suite, channels), scale = suite.zeros(channels),
+            shift = suite.zeros(channels), y = suite.zeros(layer.x)]() mutable {
+      channel_moments(x, moments);
+      batch_norm_fold(gamma, gamma, moments, kEpsilon, scale, shift);
+      materialize(x, {scale.data(), shift.data()}, y);
+    };
+  });
+  if (suite.device == Device::cpu) return;
+  const auto naive = [=] {
+    return [x = suite.random(layer.x), gamma = suite.random(channels),
+            y = suite.zeros(layer.x)]() mutable {
+      cuda::naive::batch_norm_forward(x, gamma, gamma, kEpsilon, y);
+    };
+  };
+  suite.add("batch_norm_forward", layer, {.floats = 2 * floats}, naive, Kernels::naive);
 }
-BENCHMARK(batch_norm_gradient)->Apply(activations);
 
 }  // namespace
+
+void bench_batch_norm(const Suite& suite) {
+  for (const LayerCase& layer : suite.layers("BatchNormalization")) {
+    bench_fold(suite, layer);
+    bench_backward(suite, layer);
+    bench_passes(suite, layer);
+  }
+}
+
 }  // namespace ember

@@ -1,80 +1,145 @@
-#include "bench/bench.h"
+#include "bench/suite.h"
 #include "kernels/conv2d.h"
+#include "kernels/conv_backend.h"
+#include "kernels/cudnn/conv2d.h"
+#include "kernels/depthwise_conv2d.h"
+#include "kernels/naive/naive.h"
 
+/// Convolutions, plain and depthwise. A case stands for the layer as a training step of MobileNetV2
+/// calls it: x and dz have BatchNorm and ReLU6 pending, the moments of y are gathered. cuDNN's
+/// kernels do neither, and Ember's passes around them are part of its time. `/bare` cases have
+/// nothing pending and want no moments: they hold the convolutions themselves against each other.
 namespace ember {
 namespace {
 
-/// Convolutions at batch 32 and 128x128 photos, by their input's side and channels, outputs, kernel
-/// and stride: MobileNetV2's first one, its expansions and projections, its last one, and the two
-/// of the baseline.
-void layers(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"side", "in", "out", "kernel", "stride"})->Unit(benchmark::kMicrosecond);
-  for (const auto& [side, in, out, kernel, stride] : {std::array{128, 3, 32, 3, 2},
-                                                      {64, 32, 16, 1, 1},
-                                                      {64, 16, 96, 1, 1},
-                                                      {32, 96, 24, 1, 1},
-                                                      {32, 24, 144, 1, 1},
-                                                      {16, 32, 192, 1, 1},
-                                                      {8, 384, 64, 1, 1},
-                                                      {8, 96, 576, 1, 1},
-                                                      {4, 960, 160, 1, 1},
-                                                      {4, 320, 1280, 1, 1},
-                                                      {128, 3, 32, 3, 1},
-                                                      {63, 32, 64, 3, 1}}) {
-    benchmark->Args({side, in, out, kernel, stride});
-  }
-  benchmark->UseRealTime();
+/// Runs cuDNN's convolution, if it has one.
+template <typename Convolution>
+void through_cudnn(const Convolution& convolution) {
+  set_conv_backend(ConvBackend::cudnn);
+  const bool done = convolution();
+  set_conv_backend(ConvBackend::own);
+  if (!done) fail(ExitCode::unavailable, "cuDNN does not compute it");
 }
 
-struct Layer {
-  int64_t kernel;
-  Window window;
-  BenchActivation x;
-  Tensor weight;
-  BenchActivation y;
+struct Variant {
+  LayerCase layer;
+  Kernels kernels;
+  bool bare;
 
-  explicit Layer(const benchmark::State& state)
-      : kernel(state.range(3)),
-        window(state.range(4) == 2 ? Window{2, 2, {0, 1, 0, 1}} : Window{1, 1, {}}),
-        x({32, state.range(0), state.range(0), state.range(1)}),
-        weight(bench_tensor({state.range(2), kernel, kernel, state.range(1)})),
-        y(conv2d_output_shape(x.raw.shape(), weight.shape(), window)) {}
-  /// Multiply-adds of one pass.
-  int64_t products() const { return y.raw.size() * kernel * kernel * x.raw.dim(3); }
+  bool depthwise() const { return layer.weight.rank() == 3; }
+  std::string operation(std::string_view direction) const {
+    return fmt::format("{}_{}", depthwise() ? "depthwise_conv2d" : "conv2d", direction);
+  }
+  Work work() const {
+    return {.floats = layer.x.size() + layer.weight.size() + layer.y.size(),
+            .products = layer.y.size() * (layer.weight.size() / layer.y[-1])};
+  }
+  /// A gradient that is pending reads the raw output, too.
+  Work gradient_work() const {
+    Work gradient = work();
+    if (!bare) gradient.floats += layer.y.size();
+    return gradient;
+  }
+  Pending pending(const BenchActivation& x) const { return bare ? Pending() : x.pending(); }
+  PendingGradient gradient(const BenchActivation& y) const {
+    return bare ? PendingGradient() : y.gradient();
+  }
 };
 
-void conv2d_forward(benchmark::State& state) {
-  Layer layer(state);
-  Moments moments{Tensor({state.range(2)}), Tensor({state.range(2)})};
-  while (state.KeepRunning()) {
-    ember::conv2d_forward(layer.x.raw, layer.x.pending(), layer.weight, {}, layer.window,
-                          layer.y.raw, &moments);
-  }
-  set_products(state, layer.products());
+void bench_forward(const Suite& suite, const Variant& variant) {
+  const auto prepare = [=]() -> Suite::Call {
+    const Window window = variant.layer.window;
+    const BenchActivation x(suite, variant.layer.x);
+    const Tensor weight = suite.random(variant.layer.weight);
+    const Shape channels{variant.layer.y[-1]};
+    const Tensor bias = variant.layer.bias ? suite.random(channels) : Tensor();
+    return [=, y = suite.zeros(variant.layer.y),
+            moments = Moments{suite.zeros(channels), suite.zeros(channels)}]() mutable {
+      const Pending pending = variant.pending(x);
+      Moments* wanted = variant.bare ? nullptr : &moments;
+      if (variant.kernels == Kernels::cudnn) {
+        through_cudnn(
+            [&] { return cudnn::conv2d_forward(x.raw, pending, weight, bias, window, y, wanted); });
+      } else if (variant.kernels == Kernels::naive && variant.depthwise()) {
+        cuda::naive::depthwise_conv2d_forward(x.raw, weight, window, y);
+      } else if (variant.kernels == Kernels::naive) {
+        cuda::naive::conv2d_forward(x.raw, weight, bias, window, y);
+      } else if (variant.depthwise()) {
+        depthwise_conv2d_forward(x.raw, pending, weight, window, y, wanted);
+      } else {
+        conv2d_forward(x.raw, pending, weight, bias, window, y, wanted);
+      }
+    };
+  };
+  suite.add(variant.operation("forward"), variant.layer, variant.work(), prepare, variant.kernels);
 }
-BENCHMARK(conv2d_forward)->Apply(layers);
 
-void conv2d_dgrad(benchmark::State& state) {
-  Layer layer(state);
-  const Tensor dz = bench_tensor(layer.y.raw.shape());
-  while (state.KeepRunning()) {
-    ember::conv2d_dgrad(dz, layer.y.gradient(), layer.weight, layer.window, false, layer.x.raw);
-  }
-  set_products(state, layer.products());
+void bench_dgrad(const Suite& suite, const Variant& variant) {
+  const auto prepare = [=]() -> Suite::Call {
+    const Window window = variant.layer.window;
+    const BenchActivation y(suite, variant.layer.y);
+    const Tensor dz = suite.random(variant.layer.y);
+    const Tensor weight = suite.random(variant.layer.weight);
+    return [=, dx = suite.zeros(variant.layer.x)]() mutable {
+      const PendingGradient pending = variant.gradient(y);
+      if (variant.kernels == Kernels::cudnn) {
+        through_cudnn([&] {
+          return cudnn::conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx);
+        });
+      } else if (variant.depthwise()) {
+        depthwise_conv2d_dgrad(dz, pending, weight, window, dx);
+      } else {
+        conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx);
+      }
+    };
+  };
+  suite.add(variant.operation("dgrad"), variant.layer, variant.gradient_work(), prepare,
+            variant.kernels);
 }
-BENCHMARK(conv2d_dgrad)->Apply(layers);
 
-void conv2d_wgrad(benchmark::State& state) {
-  Layer layer(state);
-  const Tensor dz = bench_tensor(layer.y.raw.shape());
-  Tensor no_bias;
-  while (state.KeepRunning()) {
-    ember::conv2d_wgrad(layer.x.raw, layer.x.pending(), dz, layer.y.gradient(), layer.window,
-                        layer.weight, no_bias);
-  }
-  set_products(state, layer.products());
+void bench_wgrad(const Suite& suite, const Variant& variant) {
+  const auto prepare = [=]() -> Suite::Call {
+    const Window window = variant.layer.window;
+    const BenchActivation x(suite, variant.layer.x);
+    const BenchActivation y(suite, variant.layer.y);
+    const Tensor dz = suite.random(variant.layer.y);
+    const Tensor bias = variant.layer.bias ? suite.zeros({variant.layer.y[-1]}) : Tensor();
+    return [=, dweight = suite.zeros(variant.layer.weight), dbias = bias]() mutable {
+      const Pending pending = variant.pending(x);
+      const PendingGradient gradient = variant.gradient(y);
+      if (variant.kernels == Kernels::cudnn) {
+        through_cudnn([&] {
+          return cudnn::conv2d_wgrad(x.raw, pending, dz, gradient, window, dweight, dbias);
+        });
+      } else if (variant.depthwise()) {
+        depthwise_conv2d_wgrad(x.raw, pending, dz, gradient, window, dweight);
+      } else {
+        conv2d_wgrad(x.raw, pending, dz, gradient, window, dweight, dbias);
+      }
+    };
+  };
+  suite.add(variant.operation("wgrad"), variant.layer, variant.gradient_work(), prepare,
+            variant.kernels);
 }
-BENCHMARK(conv2d_wgrad)->Apply(layers);
 
 }  // namespace
+
+void bench_conv2d(const Suite& suite) {
+  std::vector<Kernels> all{Kernels::own};
+  if (suite.cudnn) all.push_back(Kernels::cudnn);
+  for (const char* type : {"Conv2D", "DepthwiseConv2D"}) {
+    for (LayerCase layer : suite.layers(type)) {
+      for (const bool bare : {false, true}) {
+        if (bare) layer.name += "/bare";
+        for (const Kernels kernels : all) bench_forward(suite, {layer, kernels, bare});
+        if (bare && suite.device == Device::cuda) {
+          bench_forward(suite, {layer, Kernels::naive, bare});
+        }
+        for (const Kernels kernels : all) bench_dgrad(suite, {layer, kernels, bare});
+        for (const Kernels kernels : all) bench_wgrad(suite, {layer, kernels, bare});
+      }
+    }
+  }
+}
+
 }  // namespace ember

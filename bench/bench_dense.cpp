@@ -1,60 +1,33 @@
-#include "bench/bench.h"
+#include "bench/suite.h"
 #include "kernels/dense.h"
 
 namespace ember {
-namespace {
 
-/// The dense layers of the study at batch 32: the baseline's, whose 29 MB of weights are read once
-/// a pass, and the transfer model's.
-void layers(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"inputs", "outputs"})->Unit(benchmark::kMicrosecond);
-  benchmark->Args({57600, 128})->Args({1280, 128})->Args({128, 3})->UseRealTime();
-}
-
-struct Layer {
-  int64_t inputs, outputs;
-  BenchActivation x, y;
-  Tensor weight;
-
-  explicit Layer(const benchmark::State& state)
-      : inputs(state.range(0)),
-        outputs(state.range(1)),
-        x({32, inputs}),
-        y({32, outputs}),
-        weight(bench_tensor({outputs, inputs})) {}
-  int64_t products() const { return 32 * inputs * outputs; }
-};
-
-void dense_forward(benchmark::State& state) {
-  Layer layer(state);
-  const Tensor bias = bench_tensor({layer.outputs});
-  while (state.KeepRunning()) {
-    ember::dense_forward(layer.x.raw, {}, layer.weight, bias, layer.y.raw);
+/// The dense layers: the baseline's first one reads 29 MB of weights in each pass.
+void bench_dense(const Suite& suite) {
+  for (const LayerCase& layer : suite.layers("Dense")) {
+    const Work work{.floats = layer.x.size() + layer.weight.size() + layer.y.size(),
+                    .products = layer.x[0] * layer.weight.size()};
+    suite.add("dense_forward", layer, work, [=] {
+      return [x = suite.random(layer.x), weight = suite.random(layer.weight),
+              bias = suite.random({layer.y[1]}),
+              y = suite.zeros(layer.y)]() mutable { dense_forward(x, {}, weight, bias, y); };
+    });
+    Work gradient_work = work;
+    gradient_work.floats += layer.y.size();  // the raw output of the pending gradient
+    suite.add("dense_dgrad", layer, gradient_work, [=] {
+      return [y = BenchActivation(suite, layer.y), dz = suite.random(layer.y),
+              weight = suite.random(layer.weight),
+              dx = suite.zeros(layer.x)]() mutable { dense_dgrad(dz, y.gradient(), weight, dx); };
+    });
+    suite.add("dense_wgrad", layer, gradient_work, [=] {
+      return [x = suite.random(layer.x), y = BenchActivation(suite, layer.y),
+              dz = suite.random(layer.y), dweight = suite.zeros(layer.weight),
+              dbias = suite.zeros({layer.y[1]})]() mutable {
+        dense_wgrad(x, {}, dz, y.gradient(), dweight, dbias);
+      };
+    });
   }
-  set_products(state, layer.products());
 }
-BENCHMARK(dense_forward)->Apply(layers);
 
-void dense_dgrad(benchmark::State& state) {
-  Layer layer(state);
-  const Tensor dz = bench_tensor(layer.y.raw.shape());
-  while (state.KeepRunning()) {
-    ember::dense_dgrad(dz, layer.y.gradient(), layer.weight, layer.x.raw);
-  }
-  set_products(state, layer.products());
-}
-BENCHMARK(dense_dgrad)->Apply(layers);
-
-void dense_wgrad(benchmark::State& state) {
-  Layer layer(state);
-  const Tensor dz = bench_tensor(layer.y.raw.shape());
-  Tensor dbias({layer.outputs});
-  while (state.KeepRunning()) {
-    ember::dense_wgrad(layer.x.raw, {}, dz, layer.y.gradient(), layer.weight, dbias);
-  }
-  set_products(state, layer.products());
-}
-BENCHMARK(dense_wgrad)->Apply(layers);
-
-}  // namespace
 }  // namespace ember

@@ -1,20 +1,24 @@
-#include "bench/bench.h"
+#include "bench/suite.h"
 #include "kernels/dropout.h"
 
 namespace ember {
-namespace {
 
-/// The dropout before the classifier: (batch, 128).
-void dropout(benchmark::State& state) {
-  const Tensor x = bench_tensor({state.range(0), 128});
-  Tensor y = Tensor::zeros(x.shape());
-  Pending relu;
-  relu.lower = 0;
+/// The dropout before the classifier, behind a ReLU.
+void bench_dropout(const Suite& suite) {
   const Philox generator(1, Purpose::dropout, 0);
-  while (state.KeepRunning()) dropout_forward(x, relu, 0.5f, generator, y);
-  set_floats_moved(state, 2 * x.size());
+  for (const LayerCase& layer : suite.layers("Dropout")) {
+    const Work work{.floats = 2 * layer.x.size()};
+    suite.add("dropout_forward", layer, work, [=] {
+      return [=, x = suite.random(layer.x), y = suite.zeros(layer.y)]() mutable {
+        dropout_forward(x, {.lower = 0}, 0.5f, generator, y);
+      };
+    });
+    suite.add("dropout_backward", layer, work, [=] {
+      return [=, dy = suite.random(layer.y), dx = suite.zeros(layer.x)]() mutable {
+        dropout_backward(dy, 0.5f, generator, dx);
+      };
+    });
+  }
 }
-BENCHMARK(dropout)->ArgName("batch")->Arg(32)->Unit(benchmark::kMicrosecond)->UseRealTime();
 
-}  // namespace
 }  // namespace ember

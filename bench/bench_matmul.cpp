@@ -1,41 +1,36 @@
-#include "bench/bench.h"
+#include "bench/suite.h"
 #include "kernels/matmul.h"
+#include "kernels/naive/naive.h"
 
 namespace ember {
 namespace {
 
-/// Square products, and two of the shapes that MobileNetV2 makes of its 1x1 convolutions.
-void sizes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"m", "n", "k"})->Unit(benchmark::kMicrosecond);
-  for (const auto& [m, n, k] : {std::array{256, 256, 256},
-                                {512, 512, 512},
-                                {1024, 1024, 1024},
-                                {32768, 144, 24},
-                                {512, 320, 960}}) {
-    benchmark->Args({m, n, k});
-  }
-  benchmark->UseRealTime();
-}
-
 using Product = void (*)(const Tensor&, const Tensor&, Tensor&);
 
-void run(benchmark::State& state, Product product, bool a_transposed, bool b_transposed) {
-  const int64_t m = state.range(0);
-  const int64_t n = state.range(1);
-  const int64_t k = state.range(2);
-  const Tensor a = bench_tensor(a_transposed ? Shape{k, m} : Shape{m, k});
-  const Tensor b = bench_tensor(b_transposed ? Shape{n, k} : Shape{k, n});
-  Tensor c = Tensor::zeros({m, n});
-  while (state.KeepRunning()) product(a, b, c);
-  set_products(state, m * n * k);
+void bench_product(const Suite& suite, std::string_view operation, Product product, int64_t side,
+                   Kernels kernels) {
+  const Shape square{side, side};
+  const auto prepare = [=] {
+    return [=, a = suite.random(square), b = suite.random(square),
+            c = suite.zeros(square)]() mutable { product(a, b, c); };
+  };
+  suite.add(operation, {.name = std::to_string(side), .x = square, .y = square},
+            {.floats = 3 * square.size(), .products = side * square.size()}, prepare, kernels);
 }
 
-void matmul_nn(benchmark::State& state) { run(state, matmul, false, false); }
-void matmul_nt(benchmark::State& state) { run(state, ember::matmul_nt, false, true); }
-void matmul_tn(benchmark::State& state) { run(state, ember::matmul_tn, true, false); }
-BENCHMARK(matmul_nn)->Apply(sizes);
-BENCHMARK(matmul_nt)->Apply(sizes);
-BENCHMARK(matmul_tn)->Apply(sizes);
-
 }  // namespace
+
+/// Square products, for comparison with other libraries: the models' own are convolutions and dense
+/// layers. At the study's 128 pixels they measure 256, 512 and 1024.
+void bench_matmul(const Suite& suite) {
+  for (const int64_t side : {2 * suite.image_size, 4 * suite.image_size, 8 * suite.image_size}) {
+    bench_product(suite, "matmul", matmul, side, Kernels::own);
+    if (suite.device == Device::cuda) {
+      bench_product(suite, "matmul", cuda::naive::matmul, side, Kernels::naive);
+    }
+    bench_product(suite, "matmul_nt", matmul_nt, side, Kernels::own);
+    bench_product(suite, "matmul_tn", matmul_tn, side, Kernels::own);
+  }
+}
+
 }  // namespace ember

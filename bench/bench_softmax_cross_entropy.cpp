@@ -1,27 +1,29 @@
-#include "bench/bench.h"
+#include "bench/suite.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace ember {
-namespace {
 
-void cross_entropy(benchmark::State& state) {
-  const Tensor logits = bench_tensor({32, state.range(0)});
-  const LabelTensor labels = LabelTensor::zeros({32});
-  Tensor probabilities = Tensor::zeros(logits.shape());
-  Tensor losses({32});
-  Tensor dlogits = Tensor::zeros(logits.shape());
-  while (state.KeepRunning()) {
-    softmax_cross_entropy_forward(logits, labels, probabilities, losses);
-    softmax_cross_entropy_backward(probabilities, labels, dlogits);
+/// The loss of the study's 3 classes, and of ImageNet's.
+void bench_softmax_cross_entropy(const Suite& suite) {
+  for (const int64_t classes : {3, 1000}) {
+    const Shape shape{suite.batch, classes};
+    const LayerCase layer{.name = std::to_string(classes), .x = shape, .y = shape};
+    const Work work{.floats = 2 * shape.size()};
+    suite.add("softmax_cross_entropy_forward", layer, work, [=] {
+      return
+          [logits = suite.random(shape), labels = LabelTensor::zeros({suite.batch}, suite.device),
+           probabilities = suite.zeros(shape), losses = suite.zeros({suite.batch})]() mutable {
+            softmax_cross_entropy_forward(logits, labels, probabilities, losses);
+          };
+    });
+    suite.add("softmax_cross_entropy_backward", layer, work, [=] {
+      return [probabilities = suite.filled(shape, 0.25f),
+              labels = LabelTensor::zeros({suite.batch}, suite.device),
+              dlogits = suite.zeros(shape)]() mutable {
+        softmax_cross_entropy_backward(probabilities, labels, dlogits);
+      };
+    });
   }
-  set_floats_moved(state, 4 * logits.size());
 }
-BENCHMARK(cross_entropy)
-    ->ArgName("classes")
-    ->Arg(3)
-    ->Arg(1000)
-    ->Unit(benchmark::kMicrosecond)
-    ->UseRealTime();
 
-}  // namespace
 }  // namespace ember

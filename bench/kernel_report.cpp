@@ -128,7 +128,7 @@ void report(const Options& options) {
 }  // namespace
 }  // namespace ember
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
   ember::Options options;
   CLI::App app("Counts what the kernels of a training step do, on the emulated GPU.",
                "kernel_report");

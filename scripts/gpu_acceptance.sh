@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # usage: scripts/gpu_acceptance.sh [FOLDER]
 # What a machine with an NVIDIA GPU can say about Ember: builds for its architecture, runs the whole
-# suite on the card, compute-sanitizer over the kernels' tests, the benchmarks, the study on drawn
-# faces, and PyTorch's steps where PyTorch is installed. Goes on after a failure; ends with a table.
+# suite on the card, compute-sanitizer over the kernels' tests, the benchmarks, Ember's kernels beside
+# cuDNN's, the study on drawn faces, and PyTorch's steps where PyTorch is installed. Goes on after a
+# failure; ends with a table.
 #   FOLDER    where the report goes (default gpu-report)
 #   BUILD     the build folder (default build-gpu)
 #   PYTHON    the Python that may have PyTorch (default python3)
@@ -60,6 +61,7 @@ fi
 
 step bench_kernels "$build/bench_kernels" --benchmark_out="$report/bench_kernels.json" \
   --benchmark_out_format=json
+step own_beside_cudnn "$python" bench/peers/kernels.py "$report/bench_kernels.json"
 step bench_steps "$build/bench_steps" --benchmark_out="$report/bench_steps.json" \
   --benchmark_out_format=json
 
