@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "kernels/emulator/emulator.h"
+#include "tensor/error.h"
 #else
 #include "tensor/cuda/status.h"
 #endif
@@ -14,14 +15,38 @@ namespace ember {
 
 #ifdef EMBER_TEST_EMULATED
 
-std::vector<Device> test_devices() { return {Device::cuda}; }
+namespace {
 
-int order_count(Device) {
-  const char* seeds = std::getenv("EMBER_EMULATOR_SEEDS");
-  return seeds == nullptr ? 2 : std::atoi(seeds);
+/// What EMBER_EMULATOR_SEEDS says.
+struct Seeds {
+  uint64_t first = 1;
+  uint64_t last = 2;
+};
+
+Seeds seeds() {
+  Seeds seeds;
+  if (const char* range = std::getenv("EMBER_EMULATOR_SEEDS")) {
+    char* dash = nullptr;
+    seeds.first = std::strtoull(range, &dash, 10);
+    if (*dash == '-') seeds.last = std::strtoull(dash + 1, nullptr, 10);
+    EMBER_REQUIRE(*dash == '-' && seeds.first <= seeds.last,
+                  "EMBER_EMULATOR_SEEDS={} is not FIRST-LAST", range);
+  }
+  return seeds;
 }
 
-void set_order(Device, int order) { emulator::set_seed(static_cast<uint64_t>(order) + 1); }
+}  // namespace
+
+std::vector<Device> test_devices() {
+  set_order(Device::cuda, 0);
+  return {Device::cuda};
+}
+
+int order_count(Device) { return static_cast<int>(seeds().last - seeds().first) + 1; }
+
+void set_order(Device, int order) {
+  emulator::set_seed(seeds().first + static_cast<uint64_t>(order));
+}
 
 #else
 

@@ -8,6 +8,7 @@
 #include "tests/data/testing.h"
 #include "tests/devices.h"
 #include "tests/golden.h"
+#include "tests/orders.h"
 
 namespace ember {
 namespace {
@@ -174,6 +175,26 @@ TEST_CASE("a batch holds its images as warped and scaled one by one") {
           CHECK(unequal == 0);
         }
       }
+    }
+  }
+}
+
+TEST_CASE("orders: batches of photos") {
+  for (const Device device : test_devices()) {
+    INFO(to_string(device));
+    for (const Shape& sides : {Shape{1, 1}, Shape{7, 5}, Shape{33, 8}}) {
+      const Noise noise(sides[0], sides[1]);
+      const ByteTensor photos = noise.photos.to(device);
+      const IndexTensor photo_of = noise.photo_of.to(device);
+      const TensorOf<PixelMap> maps = noise.maps.to(device);
+      const Tensor unset = Tensor::filled(photos.shape().with_rows(7), NAN);
+      require_equal_in_any_order(device, [&] {
+        Tensor warps = unset.to(device);
+        Tensor scales = unset.to(device);
+        warp_batch(photos, photo_of, maps, scaling_of(Scale::symmetric), warps);
+        scale_batch(photos, photo_of, Scale::symmetric, scales);
+        return std::vector{warps, scales};
+      });
     }
   }
 }

@@ -9,6 +9,7 @@
 
 #include "tests/data/testing.h"
 #include "tests/devices.h"
+#include "tests/orders.h"
 
 namespace ember {
 namespace {
@@ -226,6 +227,22 @@ TEST_CASE("what goes wrong in the thread reaches the caller, after the batches b
     loader.start_epoch(number);
     CHECK(loader.next() != nullptr);
     check_error(ExitCode::internal, {"row 10 of a data set of 10"}, [&] { loader.next(); });
+  }
+}
+
+TEST_CASE("orders: an epoch of batches") {
+  for (const Device device : test_devices()) {
+    INFO(to_string(device));
+    const Dataset dataset = small_dataset();
+    for (const LoaderOptions& options : {options_on(device, 3), augmented(device, 4)}) {
+      require_equal_in_any_order(device, [&] {
+        Loader loader(dataset, all_rows(), options);
+        std::vector<Tensor> batches;
+        loader.start_epoch(5);
+        while (const Batch* batch = loader.next()) batches.push_back(batch->images.clone());
+        return batches;
+      });
+    }
   }
 }
 

@@ -5,15 +5,14 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <vector>
 
-#include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 #include "tests/devices.h"
+#include "tests/orders.h"
 
 /// What the operation tests share: a run on every device, inputs and poisoned outputs there, and
 /// comparisons, which copy back what they compare.
@@ -131,28 +130,11 @@ inline bool equal_values(const Tensor& actual, const std::vector<double>& expect
   return true;
 }
 
-/// The same shape and the same bytes, so that NaN equals itself and -0 differs from 0.
-inline bool equal_bytes(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::memcmp(a.to(Device::cpu).data(), b.to(Device::cpu).data(),
-                                               static_cast<size_t>(a.size()) * sizeof(float)) == 0;
-}
-
-/// Runs `body` in several orders of its threads (see tests/devices.h), and expects tensors of equal
-/// bytes.
+/// Runs `body` in several orders of the threads of the device under test, and expects tensors of
+/// equal bytes.
 template <typename Body>
 void require_equal_in_any_order(const Body& body) {
-  const int threads = thread_count();
-  std::vector<Tensor> first;
-  for (int order = 0; order < order_count(test_device); ++order) {
-    set_order(test_device, order);
-    const std::vector<Tensor> tensors = body();
-    if (order == 0) first = tensors;
-    for (size_t i = 0; i < first.size(); ++i) {
-      INFO("tensor " << i << " in order " << order);
-      REQUIRE(equal_bytes(tensors[i], first[i]));
-    }
-  }
-  set_thread_count(threads);
+  require_equal_in_any_order(test_device, body);
 }
 
 }  // namespace ember

@@ -13,6 +13,7 @@
 #include "tensor/scratch.h"
 #include "tensor/tensor.h"
 #include "tests/devices.h"
+#include "tests/orders.h"
 #include "tests/tensor/counting.h"
 
 namespace ember {
@@ -121,6 +122,15 @@ TEST_CASE("copies through pinned memory need no wait until somebody reads") {
     CHECK(after.host_waits == before.host_waits + 1);
     CHECK(after.launches == before.launches);
     CHECK(std::memcmp(from.data(), to.data(), bytes) == 0);
+  }
+}
+
+TEST_CASE("orders: filling") {
+  for (Device device : test_devices()) {
+    for (int64_t count : {1, 255, 257, 1000}) {
+      require_equal_in_any_order(
+          device, [&] { return std::vector{Tensor::filled({count}, -2.5f, device)}; });
+    }
   }
 }
 
