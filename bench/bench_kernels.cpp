@@ -65,7 +65,7 @@ std::vector<Suite> suites(const Options& options) {
 void bench(const Options& options, std::vector<std::string> flags) {
   // What follows overrides them.
   flags.insert(flags.begin(),
-               {"bench_kernels", "--benchmark_counters_tabular=true", "--benchmark_min_time=0.2"});
+               {"bench_kernels", "--benchmark_counters_tabular=true", "--benchmark_min_time=0.1"});
   std::vector<char*> arguments;
   arguments.reserve(flags.size());
   for (std::string& flag : flags) arguments.push_back(flag.data());
