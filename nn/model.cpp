@@ -185,13 +185,17 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
   Plan& plan = plan_for(batch, step.training);
   images_ = images;
   step_ = step;
-  for (Node& node : nodes_) node.layer->prepare(step);
+  for (Node& node : nodes_) {
+    observer_(node.layer.get(), false);
+    node.layer->prepare(step);
+  }
 
   parallel_for(plan.image_end == 0 ? 0 : batch,
                [&](int64_t image) { run_image(plan, images, image, step); });
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     if (i >= plan.image_end) {
+      observer_(node.layer.get(), false);
       const Slot& slot = plan.slots[i];
       const Tensor out = slot.out.empty() ? slot.out : slot.out.rows(0, batch);
       const ByteTensor state = state_for(*node.layer, slot.state, node.shape.with_rows(batch));
@@ -210,6 +214,7 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
     plan.values[i] = {whole, plan.image_values[0][i].pending};
   }
 
+  observer_(nullptr, false);
   const Signal& output = plan.values.back();
   if (output.pending.identity()) return output.raw;
   if (materialized_.empty() || materialized_.shape() != output.raw.shape()) {
@@ -246,6 +251,7 @@ void Model::backward(const Tensor& doutput) {
         gradients[k].buffer = gradients[k].buffer.rows(0, batch);
       }
     }
+    observer_(node.layer.get(), true);
     node.layer->backward(
         {.inputs = {inputs.data(), node.inputs.size()},
          .output = plan.values[i],
@@ -258,6 +264,7 @@ void Model::backward(const Tensor& doutput) {
         plan.gradients[static_cast<size_t>(node.inputs[k])] = gradients[k].result;
     }
   }
+  observer_(nullptr, true);
 }
 
 std::vector<LayerRow> Model::summary() const {

@@ -89,6 +89,11 @@ class Model {
   /// must have been a training step's. `doutput` may be overwritten.
   void backward(const Tensor& doutput);
 
+  /// What is called before each layer's part of a pass, and with null behind the last one: so that
+  /// a profile knows whose kernels are queued. Layers that run image by image are left out.
+  using Observer = std::function<void(const Layer* layer, bool backward)>;
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
   std::vector<LayerRow> summary() const;
 
   /// Bytes of activations and gradients of a pass with this batch size.
@@ -106,6 +111,7 @@ class Model {
   Shape image_;
   Device device_ = Device::cpu;
   std::vector<Node> nodes_;
+  Observer observer_ = [](const Layer*, bool) {};
   std::optional<Plan> training_;
   std::optional<Plan> inference_;
   Tensor materialized_;  ///< the output, where the last layer leaves something pending

@@ -69,6 +69,10 @@ struct CountedLaunch {
 /// state in no time.
 void set_dry_run(bool dry);
 
+/// "depthwise_forward_kernel<3, 1>" of a mangled symbol: without its scope and parameters, the name
+/// that the counters have of a kernel.
+std::string kernel_name(const std::string& symbol);
+
 /// What the launches queued from now on belong to, a layer for instance.
 void set_launch_label(std::string label);
 

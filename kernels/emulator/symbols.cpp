@@ -15,6 +15,8 @@
 #include <map>
 #include <memory>
 
+#include "kernels/emulator/emulator.h"
+
 namespace ember::emulator {
 
 /// Where the program's first segment is loaded: addresses of its ELF file are counted from there.
@@ -96,18 +98,22 @@ std::string demangle(const std::string& name) {
   return status == 0 ? text.get() : name;
 }
 
+std::string kernel_name(const std::string& symbol) {
+  std::string name = before(demangle(symbol), '(');
+  const std::string bare = before(name, '<');
+  const size_t scope = bare.rfind("::");
+  if (scope != std::string::npos) name = name.substr(scope + 2);
+  if (name.starts_with("void ")) name = name.substr(5);
+  return name;
+}
+
 std::string kernel_name(const void* kernel) {
   static std::map<const void*, std::string> names;
   std::string& name = names[kernel];
   if (!name.empty()) return name;
   const auto found = symbols().functions.find(kernel);
   if (found == symbols().functions.end()) return name = fmt::format("kernel at {}", kernel);
-  name = before(demangle(found->second), '(');
-  const std::string bare = before(name, '<');
-  const size_t scope = bare.rfind("::");
-  if (scope != std::string::npos) name = name.substr(scope + 2);
-  if (name.starts_with("void ")) name = name.substr(5);
-  return name;
+  return name = kernel_name(found->second);
 }
 
 std::string source_line(Site site) {

@@ -21,7 +21,7 @@ std::span<const Symbol> data_symbols();
 
 std::string demangle(const std::string& name);
 
-/// "depthwise_forward_kernel<3, 1>" of a kernel's address: without namespaces and parameters.
+/// The name of the kernel at an address, as emulator.h's kernel_name().
 std::string kernel_name(const void* kernel);
 
 /// "kernels/add.cu" of "/somewhere/kernels/add.cu".
