@@ -24,8 +24,9 @@ namespace ember {
 /// Whose kernels a benchmark runs on a GPU; on the CPU all are Ember's own.
 enum class Kernels { own, naive, cudnn };
 
-/// What one call does at the least. The rates of a benchmark are these over its time: B/s, FLOP/s,
-/// and `copy%`, its B/s in per cent of what copying memory reaches on the same device.
+/// What one call does at the least. Beside the mean time stands that of the `fastest` call, in
+/// microseconds, on which other programs had the least influence. The rates are these figures over
+/// it: B/s, FLOP/s, and `copy%`, B/s in per cent of what copying memory reaches on the same device.
 struct Work {
   int64_t floats = 0;  ///< float32 values moved: all of a tensor, once for reading and for writing
   int64_t products = 0;  ///< multiply-adds, two operations each

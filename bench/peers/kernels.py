@@ -2,9 +2,9 @@
 
 usage: kernels.py FILE.json
 
-FILE.json is what `build/bench_kernels --benchmark_out=FILE.json` wrote on a machine with a GPU. Prints the microseconds
-of each case that more than one has computed, cuDNN's time over Ember's, and what Ember's moves in per cent of the
-GPU's copy bandwidth; then, for each operation, the sum over all layers of a model.
+FILE.json is what `build/bench_kernels --benchmark_out=FILE.json` wrote on a machine with a GPU. Prints the fastest
+call's microseconds of each case that more than one kernel has computed, cuDNN's over Ember's, and what Ember's moves in
+per cent of the GPU's copy bandwidth; then, for each operation, the sum over all layers of a model.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> int:
     print(f"{'microseconds':<72}{''.join(f'{kernels:>11}' for kernels in KERNELS)}{'cudnn/own':>11}{'copy%':>7}")
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for name, rows in cases.items():
-        times = {kernels: row["real_time"] for kernels, row in rows.items()}
+        times = {kernels: row["fastest"] for kernels, row in rows.items()}
         print(line(name, times, f"{rows['own']['copy%']:.0f}"))
         if {"own", "cudnn"} <= times.keys():
             operation, model = name.split("/")[:2]
