@@ -41,7 +41,7 @@ void run_steps(benchmark::State& state, Model model, float learning_rate) {
   trainer.step(batch, step);
   while (state.KeepRunning()) {
     step.number += 1;
-    benchmark::DoNotOptimize(trainer.step(batch, step).loss);
+    benchmark::DoNotOptimize(trainer.step(batch, step).loss());
   }
   state.counters["images/s"] = benchmark::Counter(static_cast<double>(kBatch),
                                                   benchmark::Counter::kIsIterationInvariantRate);

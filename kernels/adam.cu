@@ -4,8 +4,8 @@
 //    do not fill one multiprocessor.
 // 2. One launch for all: a table on the GPU says what each block works on. It is uploaded when the
 //    slots change, which is once.
-// 3. 16 bytes an access; the coefficients of the step are read from memory too, so that the launch
-//    is the same in each step and can be replayed as part of a CUDA graph.
+// 3. 16 bytes an access; in a graph the coefficients of the step are read from memory too, as its
+//    launches are the same in each replay.
 #include "kernels/adam.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "kernels/adam_coefficients.h"
-#include "tensor/cuda/launch.h"
+#include "tensor/cuda/replayed.cuh"
 #include "tensor/cuda/vector.cuh"
 
 namespace ember::cuda {
@@ -53,9 +53,10 @@ __device__ void update(const Chunk& chunk, const AdamCoefficients& k, int64_t i)
 }
 
 __global__ void __launch_bounds__(kThreads)
-    adam_kernel(const Chunk* chunks, const AdamCoefficients* coefficients) {
+    adam_kernel(const Chunk* chunks, AdamCoefficients coefficients,
+                const AdamCoefficients* replayed) {
   const Chunk chunk = chunks[blockIdx.x];
-  const AdamCoefficients k = *coefficients;
+  const AdamCoefficients k = current(coefficients, replayed);
   const auto addresses =
       reinterpret_cast<uintptr_t>(chunk.value) | reinterpret_cast<uintptr_t>(chunk.gradient) |
       reinterpret_cast<uintptr_t>(chunk.m) | reinterpret_cast<uintptr_t>(chunk.v);
@@ -66,13 +67,6 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t i = in_fours + threadIdx.x; i < chunk.size; i += kThreads) {
     update<float>(chunk, k, i);
   }
-}
-
-__global__ void set_coefficients_kernel(AdamCoefficients from, AdamCoefficients* to) { *to = from; }
-
-AdamCoefficients* device_coefficients() {
-  thread_local const Storage storage(Device::cuda, sizeof(AdamCoefficients));
-  return reinterpret_cast<AdamCoefficients*>(storage.data());
 }
 
 std::vector<Chunk> chunks_of(std::span<AdamSlot> slots) {
@@ -104,26 +98,23 @@ struct Table {
   }
 };
 
-bool capturing() {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  EMBER_CUDA_CHECK(cudaStreamIsCapturing(current_stream(), &status));
-  return status != cudaStreamCaptureStatusNone;
+Replayed<AdamCoefficients>& replayed_coefficients() {
+  thread_local Replayed<AdamCoefficients> coefficients;
+  return coefficients;
 }
 
 }  // namespace
 
-void set_adam_step(const AdamOptions& options, int64_t step) {
-  launch(set_coefficients_kernel, {dim3(1), dim3(1), current_stream()},
-         AdamCoefficients(options, step), device_coefficients());
+void set_replayed_adam_step(const AdamOptions& options, int64_t step) {
+  replayed_coefficients().set(AdamCoefficients(options, step));
 }
 
 void adam(std::span<AdamSlot> slots, const AdamOptions& options, int64_t step) {
   thread_local Table table;
   const Chunk* chunks = table.of(slots);
-  if (!capturing()) set_adam_step(options, step);
   launch(adam_kernel,
          {dim3(static_cast<unsigned>(table.chunks.size())), dim3(kThreads), current_stream()},
-         chunks, device_coefficients());
+         chunks, AdamCoefficients(options, step), replayed_coefficients().address());
 }
 
 }  // namespace ember::cuda

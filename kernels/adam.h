@@ -41,9 +41,8 @@ void adam(std::span<AdamSlot> slots, const AdamOptions& options, int64_t step);
 namespace cuda {
 void adam(std::span<AdamSlot> slots, const AdamOptions& options, int64_t step);
 
-/// Puts the coefficients of update `step` where the kernel reads them. adam() does it by itself,
-/// except while its stream is captured: each replay of the graph updates with those set last.
-void set_adam_step(const AdamOptions& options, int64_t step);
+/// The step of adam() in the graphs that are replayed from now on by the calling thread.
+void set_replayed_adam_step(const AdamOptions& options, int64_t step);
 }  // namespace cuda
 
 }  // namespace ember

@@ -8,11 +8,13 @@
 namespace ember {
 namespace {
 
-/// to[i] = from[i] / (1 - rate) where generator.uniform(i) >= rate, else 0; `to` may be `from`.
-/// Four elements share a block of the generator.
-void drop(const float* from, int64_t size, float rate, const Philox& generator, float* to) {
+/// to[i] = from[i] / (1 - rate) where element i is kept, else 0; `to` may be `from`. Four elements
+/// share a block of the generator.
+void drop(const float* from, int64_t size, const DropoutMask& mask, float* to) {
   constexpr int64_t kBlock = int64_t{1} << 12;
+  const float rate = mask.rate;
   const float scale = 1.0f / (1.0f - rate);
+  const Philox generator = mask.generator();
   parallel_for((size + kBlock - 1) / kBlock, [=](int64_t block) {
     const int64_t end = std::min((block + 1) * kBlock, size);
     for (int64_t i = block * kBlock; i < end; i += 4) {
@@ -29,14 +31,13 @@ void drop(const float* from, int64_t size, float rate, const Philox& generator, 
 
 namespace cpu {
 
-void dropout_forward(const Tensor& x, const Pending& pending, float rate, const Philox& generator,
-                     Tensor& y) {
+void dropout_forward(const Tensor& x, const Pending& pending, const DropoutMask& mask, Tensor& y) {
   cpu::materialize(x, pending, y);
-  drop(y.data(), y.size(), rate, generator, y.data());
+  drop(y.data(), y.size(), mask, y.data());
 }
 
-void dropout_backward(const Tensor& dy, float rate, const Philox& generator, Tensor& dx) {
-  drop(dy.data(), dy.size(), rate, generator, dx.data());
+void dropout_backward(const Tensor& dy, const DropoutMask& mask, Tensor& dx) {
+  drop(dy.data(), dy.size(), mask, dx.data());
 }
 
 }  // namespace cpu
@@ -49,19 +50,18 @@ void require_rate(const char* operation, float rate) {
 
 }  // namespace
 
-void dropout_forward(const Tensor& x, const Pending& pending, float rate, const Philox& generator,
-                     Tensor& y) {
-  require_rate("dropout_forward", rate);
+void dropout_forward(const Tensor& x, const Pending& pending, const DropoutMask& mask, Tensor& y) {
+  require_rate("dropout_forward", mask.rate);
   EMBER_REQUIRE(x.shape() == y.shape(), "dropout_forward: x {}, y {}", to_string(x.shape()),
                 to_string(y.shape()));
-  EMBER_DISPATCH(x.device(), dropout_forward, x, pending, rate, generator, y);
+  EMBER_DISPATCH(x.device(), dropout_forward, x, pending, mask, y);
 }
 
-void dropout_backward(const Tensor& dy, float rate, const Philox& generator, Tensor& dx) {
-  require_rate("dropout_backward", rate);
+void dropout_backward(const Tensor& dy, const DropoutMask& mask, Tensor& dx) {
+  require_rate("dropout_backward", mask.rate);
   EMBER_REQUIRE(dy.shape() == dx.shape(), "dropout_backward: dy {}, dx {}", to_string(dy.shape()),
                 to_string(dx.shape()));
-  EMBER_DISPATCH(dy.device(), dropout_backward, dy, rate, generator, dx);
+  EMBER_DISPATCH(dy.device(), dropout_backward, dy, mask, dx);
 }
 
 }  // namespace ember

@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/channel_grid.cuh"
 #include "kernels/cuda/pending.cuh"
+#include "tensor/cuda/replayed.cuh"
 
 namespace ember::cuda {
 namespace {
@@ -29,11 +30,14 @@ __device__ V draw(const Philox& generator, int64_t element) {
 
 template <class V>
 __global__ void __launch_bounds__(kChannelThreads)
-    dropout_kernel(const float* from, Pending pending, int64_t size, int64_t channels, float rate,
-                   float scale, Philox generator, float* to) {
+    dropout_kernel(const float* from, Pending pending, int64_t size, int64_t channels, float scale,
+                   DropoutMask mask, const uint64_t* replayed_step, float* to) {
   const ChannelWalk<V> walk(channels);
   if (walk.channel >= channels) return;
   const ChannelPending<V> transform(pending, walk.channel);
+  mask.step = current(mask.step, replayed_step);
+  const Philox generator = mask.generator();
+  const float rate = mask.rate;
   for (int64_t i = walk.first; i < size; i += walk.stride) {
     const V z = transform(load<V>(from + i));
     store(to + i,
@@ -42,24 +46,30 @@ __global__ void __launch_bounds__(kChannelThreads)
   }
 }
 
-void drop(const Tensor& from, const Pending& pending, float rate, const Philox& generator,
-          Tensor& to) {
+Replayed<uint64_t>& replayed_step() {
+  thread_local Replayed<uint64_t> step;
+  return step;
+}
+
+void drop(const Tensor& from, const Pending& pending, const DropoutMask& mask, Tensor& to) {
   const int64_t channels = from.dim(-1);
   const bool vector = fits_float4(channels, {from.data(), to.data()}) && fits_float4(pending);
   launch(vector ? dropout_kernel<float4> : dropout_kernel<float>,
          channel_grid(from.size() / channels, channels, vector ? 4 : 1), from.data(), pending,
-         from.size(), channels, rate, 1.0f / (1.0f - rate), generator, to.data());
+         from.size(), channels, 1.0f / (1.0f - mask.rate), mask, replayed_step().address(),
+         to.data());
 }
 
 }  // namespace
 
-void dropout_forward(const Tensor& x, const Pending& pending, float rate, const Philox& generator,
-                     Tensor& y) {
-  drop(x, pending, rate, generator, y);
+void set_replayed_dropout_step(uint64_t step) { replayed_step().set(step); }
+
+void dropout_forward(const Tensor& x, const Pending& pending, const DropoutMask& mask, Tensor& y) {
+  drop(x, pending, mask, y);
 }
 
-void dropout_backward(const Tensor& dy, float rate, const Philox& generator, Tensor& dx) {
-  drop(dy, {}, rate, generator, dx);
+void dropout_backward(const Tensor& dy, const DropoutMask& mask, Tensor& dx) {
+  drop(dy, {}, mask, dx);
 }
 
 }  // namespace ember::cuda

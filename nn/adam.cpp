@@ -2,7 +2,7 @@
 
 namespace ember {
 
-void Adam::step() {
+void Adam::update() {
   if (slots_.empty()) {
     model_->for_each_parameter([&](Layer& layer, Parameter& parameter) {
       if (!layer.trainable() || !parameter.learned) return;
@@ -15,7 +15,9 @@ void Adam::step() {
       slots_.push_back({parameter.value, parameter.gradient, zeros(), zeros()});
     });
   }
-  adam(slots_, options_, ++steps_);
+  adam(slots_, options_, steps_);
 }
+
+void Adam::prepare_replay() const { cuda::set_replayed_adam_step(options_, steps_); }
 
 }  // namespace ember

@@ -15,7 +15,15 @@ class Adam {
   Adam(Model& model, AdamOptions options) : model_(&model), options_(options) {}
 
   /// Applies the gradients of the last backward pass.
-  void step();
+  void step() {
+    begin_step();
+    update();
+  }
+  /// step() in two: what changes on the host, and the work, which a graph may repeat instead of
+  /// update() once prepare_replay() has said which step it is.
+  void begin_step() { ++steps_; }
+  void update();
+  void prepare_replay() const;
 
   int64_t steps() const { return steps_; }
   double learning_rate() const { return options_.learning_rate; }

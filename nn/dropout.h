@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/dropout.h"
 #include "nn/layer.h"
 
 namespace ember {
@@ -17,6 +18,8 @@ class Dropout : public Layer {
   void backward(const Backward& pass) override;
 
  private:
+  DropoutMask mask(const Step& step) const;
+
   float rate_;
   uint64_t ordinal_;
 };

@@ -37,9 +37,14 @@ Value Model::add_node(std::unique_ptr<Layer> layer, std::vector<Value> inputs) {
   node.shape = node.layer->build(input_shapes(node));
   node.layer->move_to(device_);
   nodes_.push_back(std::move(node));
+  forget_plans();
+  return value;
+}
+
+void Model::forget_plans() {
   training_.reset();
   inference_.reset();
-  return value;
+  version_ += 1;
 }
 
 std::vector<Shape> Model::input_shapes(const Node& node) const {
@@ -93,8 +98,7 @@ int64_t Model::trainable_count() const {
 
 void Model::to(Device device) {
   device_ = device;
-  training_.reset();
-  inference_.reset();
+  forget_plans();
   materialized_ = {};
   images_ = {};
   for (Node& node : nodes_) node.layer->move_to(device);
@@ -103,6 +107,7 @@ void Model::to(Device device) {
 void Model::set_trainable(Value first, Value last, bool trainable) {
   for (Value value = first; value <= last; ++value) layer(value).set_trainable(trainable);
   training_.reset();
+  version_ += 1;
 }
 
 void Model::use_moving_statistics(bool moving) {
@@ -110,6 +115,7 @@ void Model::use_moving_statistics(bool moving) {
     if (auto* norm = dynamic_cast<BatchNorm*>(node.layer.get()))
       norm->use_moving_statistics(moving);
   }
+  version_ += 1;
 }
 
 void Model::initialize(uint64_t seed) {
@@ -134,6 +140,7 @@ Plan& Model::plan_for(int64_t batch, bool training) {
   std::optional<Plan>& plan = training ? training_ : inference_;
   if (!plan || plan->batch < batch || plan->threads != thread_count()) {
     plan.reset();
+    version_ += 1;
     plan = make_plan(nodes_, batch, training, thread_count(), device_);
     if (training) {
       for_each_parameter([this](Layer& layer, Parameter& parameter) {

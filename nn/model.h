@@ -72,6 +72,10 @@ class Model {
   void to(Device device);
   Device device() const { return device_; }
 
+  /// Differs from before when a pass with the same images and labels may run other kernels, or in
+  /// other memory.
+  int64_t version() const { return version_; }
+
   /// Makes layers [first, last] trainable or not. The plan is made anew at the next pass.
   void set_trainable(Value first, Value last, bool trainable);
   /// Whether BatchNorm layers keep their moving statistics in training steps.
@@ -102,6 +106,7 @@ class Model {
  private:
   Value add_node(std::unique_ptr<Layer> layer, std::vector<Value> inputs);
   std::vector<Shape> input_shapes(const Node& node) const;
+  void forget_plans();
   Plan& plan_for(int64_t batch, bool training);
   void run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step);
   Signal run_layer(size_t index, const Tensor& images, std::span<const Signal> values,
@@ -110,6 +115,7 @@ class Model {
   std::string name_;
   Shape image_;
   Device device_ = Device::cpu;
+  int64_t version_ = 0;
   std::vector<Node> nodes_;
   Observer observer_ = [](const Layer*, bool) {};
   std::optional<Plan> training_;

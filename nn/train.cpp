@@ -6,8 +6,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "kernels/softmax_cross_entropy.h"
-
 namespace ember {
 namespace {
 
@@ -15,78 +13,30 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// Sums over rows of what a batch says.
-struct Totals {
-  double loss = 0;
-  int64_t correct = 0;
+/// Sums over the rows of several batches.
+struct EpochTotals {
+  BatchTotals sum;
   int64_t rows = 0;
 
-  double mean_loss() const { return rows == 0 ? 0 : loss / static_cast<double>(rows); }
+  void add(const BatchTotals& batch, int64_t batch_rows) {
+    sum.loss += batch.loss;
+    sum.correct += batch.correct;
+    rows += batch_rows;
+  }
+  double mean_loss() const { return rows == 0 ? 0 : sum.loss / static_cast<double>(rows); }
   double accuracy() const {
-    return rows == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(rows);
+    return rows == 0 ? 0 : static_cast<double>(sum.correct) / static_cast<double>(rows);
   }
 };
 
-int64_t count_correct(const Tensor& probabilities, const LabelTensor& labels) {
-  const int64_t classes = probabilities.dim(1);
-  int64_t correct = 0;
-  for (int64_t row = 0; row < labels.size(); ++row) {
-    const float* p = probabilities.data() + row * classes;
-    correct += std::max_element(p, p + classes) - p == labels.data()[row];
-  }
-  return correct;
-}
-
-double sum(const Tensor& losses) {
-  double total = 0;
-  for (float loss : losses.values()) total += loss;
-  return total;
-}
+/// Steps that the host may be ahead of a GPU's results: enough that the GPU always has work.
+constexpr int64_t kStepsAhead = 4;
+static_assert(kStepsAhead < Trainer::kMostPending);
 
 [[noreturn]] void fail_on_loss(const std::string& where, const std::string& stage) {
   fail(ExitCode::data,
        "the loss is not a number {} ({}); lower the learning rate or look at the images", where,
        stage);
-}
-
-/// A tensor of this shape within `storage`, which is made anew only when it is too small.
-template <typename T>
-TensorOf<T> fitted(TensorOf<T>& storage, const Shape& shape, Device device) {
-  if (storage.empty() || storage.dim(0) < shape[0]) storage = TensorOf<T>(shape, device);
-  return storage.rows(0, shape[0]);
-}
-
-/// `tensor` on a device: itself where it lies there already, else a copy in `storage`.
-template <typename T>
-TensorOf<T> placed(const TensorOf<T>& tensor, Device device, TensorOf<T>& storage) {
-  if (tensor.device() == device) return tensor;
-  TensorOf<T> copy = fitted(storage, tensor.shape(), device);
-  copy.copy_from(tensor);
-  return copy;
-}
-
-/// The loss of a batch, on the model's device and on the host.
-struct BatchLoss {
-  LabelTensor labels;
-  Tensor probabilities;
-  LabelTensor host_labels;
-  Tensor host_probabilities;
-  Tensor host_losses;
-};
-
-BatchLoss batch_loss(Model& model, const BatchView& batch, const Step& step, BatchMemory& memory) {
-  const Device device = model.device();
-  const Tensor logits = model.forward(placed(batch.images, device, memory.images), step);
-  BatchLoss loss{.labels = placed(batch.labels, device, memory.labels),
-                 .probabilities = fitted(memory.probabilities, logits.shape(), device),
-                 .host_labels = placed(batch.labels, Device::cpu, memory.host_labels),
-                 .host_probabilities = {},
-                 .host_losses = {}};
-  Tensor losses = fitted(memory.losses, {logits.dim(0)}, device);
-  softmax_cross_entropy_forward(logits, loss.labels, loss.probabilities, losses);
-  loss.host_probabilities = placed(loss.probabilities, Device::cpu, memory.host_probabilities);
-  loss.host_losses = placed(losses, Device::cpu, memory.host_losses);
-  return loss;
 }
 
 }  // namespace
@@ -113,35 +63,22 @@ void EarlyStopping::on_train_end(Model& model) {
       [&](Layer&, Parameter& parameter) { parameter.value.copy_from(best_weights_[k++]); });
 }
 
-StepResult Trainer::step(const BatchView& batch, const Step& step) {
-  BatchLoss result = batch_loss(*model_, batch, step, memory_);
-  const double loss = sum(result.host_losses) / static_cast<double>(batch.labels.size());
-  if (!std::isfinite(loss)) return {loss, 0};
-
-  Tensor dlogits = fitted(memory_.dlogits, result.probabilities.shape(), model_->device());
-  softmax_cross_entropy_backward(result.probabilities, result.labels, dlogits);
-  model_->backward(dlogits);
-  optimizer_->step();
-  return {loss, count_correct(result.host_probabilities, result.host_labels)};
-}
-
 Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch) {
   Evaluation evaluation;
   std::vector<float> all;
   BatchMemory memory;
-  Totals totals;
+  EpochTotals totals;
   int64_t classes = 0;
   source.start_epoch(epoch);
   while (const auto batch = source.next()) {
-    const BatchLoss result = batch_loss(model, *batch, {.training = false}, memory);
-    classes = result.probabilities.dim(1);
-    totals.loss += sum(result.host_losses);
-    totals.correct += count_correct(result.host_probabilities, result.host_labels);
-    totals.rows += batch->labels.size();
-    const auto probabilities = result.host_probabilities.values();
-    const auto labels = result.host_labels.values();
-    all.insert(all.end(), probabilities.begin(), probabilities.end());
-    evaluation.labels.insert(evaluation.labels.end(), labels.begin(), labels.end());
+    const BatchLoss loss = batch_loss(model, memory.placed(*batch, model.device()), {}, memory);
+    totals.add(loss.totals.on(Device::cpu).data()[0], batch->labels.size());
+    const Tensor probabilities = loss.probabilities.on(Device::cpu);
+    const LabelTensor labels = batch->labels.on(Device::cpu);
+    classes = probabilities.dim(1);
+    all.insert(all.end(), probabilities.values().begin(), probabilities.values().end());
+    evaluation.labels.insert(evaluation.labels.end(), labels.values().begin(),
+                             labels.values().end());
   }
   evaluation.loss = totals.mean_loss();
   evaluation.accuracy = totals.accuracy();
@@ -160,24 +97,24 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
     for (Callback* callback : callbacks) callback->on_epoch_begin(epoch, options.epochs);
     const uint64_t order = options.first_epoch + static_cast<uint64_t>(epoch) - 1;
     training.start_epoch(order);
-    Totals totals;
+    EpochTotals totals;
     StepProgress progress{.steps = training.batch_count()};
-    while (const auto batch = training.next()) {
-      const StepResult result =
-          trainer.step(*batch, {.training = true, .seed = options.seed, .number = number++});
+    const auto take = [&](const StepResult& result) {
       progress.step += 1;
-      if (!std::isfinite(result.loss)) {
+      if (!std::isfinite(result.totals.loss)) {
         fail_on_loss(fmt::format("at step {} of epoch {}", progress.step, epoch), options.stage);
       }
-      const int64_t rows = batch->labels.size();
-      totals.loss += result.loss * static_cast<double>(rows);
-      totals.correct += result.correct;
-      totals.rows += rows;
+      totals.add(result.totals, result.rows);
       progress.loss = totals.mean_loss();
       progress.accuracy = totals.accuracy();
       progress.seconds = seconds_since(begin);
       for (Callback* callback : callbacks) callback->on_step(progress);
+    };
+    while (const auto batch = training.next()) {
+      trainer.queue(*batch, {.training = true, .seed = options.seed, .number = number++});
+      while (const auto result = trainer.result(kStepsAhead)) take(*result);
     }
+    while (const auto result = trainer.result()) take(*result);
     EpochResult result{.stage = options.stage,
                        .epoch = epoch,
                        .loss = totals.mean_loss(),

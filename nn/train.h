@@ -10,15 +10,10 @@
 #include "nn/adam.h"
 #include "nn/history.h"
 #include "nn/model.h"
+#include "nn/trainer.h"
 
 /// The training loop.
 namespace ember {
-
-/// A batch that somebody else owns: images (N, H, W, C) and class indices (N), on any device.
-struct BatchView {
-  Tensor images;
-  LabelTensor labels;
-};
 
 /// Where batches come from: epochs of batches, whose last one may be short.
 class BatchSource {
@@ -78,36 +73,11 @@ struct FitOptions {
   uint64_t first_epoch = 0;  ///< likewise for the batches' order and augmentation
 };
 
-/// Trains with softmax cross-entropy. Throws Error(data) that names the step, or the epoch whose
-/// validation it was, when a loss is not a number.
+/// Trains with softmax cross-entropy. Throws Error(data) that names the first step, or the epoch
+/// whose validation it was, when a loss is not a number; a GPU may have taken some more steps by
+/// then, fewer than Trainer::kMostPending.
 History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
             const FitOptions& options, std::span<Callback* const> callbacks);
-
-/// Memory that the steps of one loop share: a batch, where it came from another device than the
-/// model's, what the loss says of it, and that on the host.
-struct BatchMemory {
-  Tensor images, probabilities, losses, dlogits;
-  LabelTensor labels;
-  Tensor host_probabilities, host_losses;
-  LabelTensor host_labels;
-};
-
-/// One training step: forward, loss, backward, update.
-struct StepResult {
-  double loss = 0;  ///< mean over the rows
-  int64_t correct = 0;
-};
-class Trainer {
- public:
-  Trainer(Model& model, Adam& optimizer) : model_(&model), optimizer_(&optimizer) {}
-
-  StepResult step(const BatchView& batch, const Step& step);
-
- private:
-  Model* model_;
-  Adam* optimizer_;
-  BatchMemory memory_;
-};
 
 /// What the model says of some rows, in inference.
 struct Evaluation {

@@ -61,9 +61,11 @@ void synchronize(Device device);
 
 /// What went to the GPU since the program began: tests assert what a training step takes.
 struct DeviceStats {
-  int64_t launches;    ///< of kernels
-  int64_t copies;      ///< between host and GPU, and within it
-  int64_t host_waits;  ///< times that the host waited for the GPU
+  int64_t launches;        ///< of kernels, those of replayed graphs included
+  int64_t copies;          ///< between host and GPU, and within it
+  int64_t replays;         ///< of graphs
+  int64_t host_waits;      ///< times that the host waited for the GPU
+  int64_t memory_changes;  ///< blocks of the GPU's memory that were made or given back
 };
 DeviceStats device_stats();
 

@@ -7,6 +7,7 @@
 #include <new>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "kernels/emulator/emulator.h"
 #include "kernels/emulator/machine.h"
@@ -30,6 +31,7 @@ struct Stream {
 
 struct Event {
   std::chrono::steady_clock::time_point time;
+  bool asked = false;  ///< since it was recorded
 };
 
 namespace {
@@ -259,11 +261,15 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return submit(stream, [event] {
     event->time = std::chrono::steady_clock::now();
+    event->asked = false;
     return cudaSuccess;
   });
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+// Not done when first asked, as on a card: so that whoever counts on it is found.
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return std::exchange(event->asked, true) ? cudaSuccess : cudaErrorNotReady;
+}
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
   *ms = std::chrono::duration<float, std::milli>(end->time - begin->time).count();
   return cudaSuccess;

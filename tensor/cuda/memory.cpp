@@ -37,12 +37,15 @@ std::byte* allocate(size_t bytes) {
   [[maybe_unused]] static const bool once = (keep_freed_memory(), true);
   void* block = nullptr;
   // Of no bytes, CUDA makes no block.
+  EMBER_REQUIRE(!capturing(), "{} bytes are asked for while a graph is recorded", bytes);
   EMBER_CUDA_CHECK(cudaMallocAsync(&block, bytes == 0 ? 1 : bytes, current_stream()));
+  count_memory_change();
   return static_cast<std::byte*>(block);
 }
 
 void deallocate(std::byte* block) noexcept {
   EMBER_CUDA_REPORT(cudaFreeAsync(block, current_stream()));
+  count_memory_change();
 }
 
 std::byte* allocate_pinned(size_t bytes) {

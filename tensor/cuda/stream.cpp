@@ -27,6 +27,7 @@ bool Event::done() const {
 }
 
 void Event::wait() const {
+  if (done()) return;
   count_host_wait();
   EMBER_CUDA_CHECK(cudaEventSynchronize(event_));
 }
@@ -41,6 +42,12 @@ cudaStream_t current_stream() {
   // Never destroyed: memory that is freed as the program ends still goes through it.
   static const auto* const stream = new Stream;
   return stream->get();
+}
+
+bool capturing() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  EMBER_CUDA_CHECK(cudaStreamIsCapturing(current_stream(), &status));
+  return status != cudaStreamCaptureStatusNone;
 }
 
 }  // namespace ember::cuda

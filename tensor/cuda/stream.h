@@ -50,4 +50,7 @@ class Event {
 /// The stream of everything that Ember does on the GPU; made at the first call.
 cudaStream_t current_stream();
 
+/// Whether what goes to current_stream() is being recorded for a graph, not done.
+bool capturing();
+
 }  // namespace ember::cuda

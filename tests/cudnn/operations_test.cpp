@@ -3,22 +3,17 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <dlfcn.h>
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <array>
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "kernels/conv2d.h"
 #include "kernels/conv_backend.h"
 #include "kernels/cudnn/api.h"
 #include "kernels/depthwise_conv2d.h"
-#include "tensor/temporary_folder.h"
 #include "tests/cudnn/stand_in.h"
+#include "tests/errors.h"
 #include "tests/kernels/testing.h"
 
 namespace ember {
@@ -34,24 +29,6 @@ void send_convolutions_to_the_stand_in() {
   stand_in->write = [](void* to, const void* from, size_t bytes) {
     copy_bytes(to, Device::cuda, from, Device::cpu, bytes);
   };
-}
-
-/// What `body` writes to stderr.
-template <typename Body>
-std::string errors_of(const Body& body) {
-  const TemporaryFolder folder;
-  const std::string path = folder / "stderr";
-  std::fflush(stderr);
-  const int before = dup(STDERR_FILENO);
-  const int file = open(path.c_str(), O_CREAT | O_WRONLY, 0600);
-  dup2(file, STDERR_FILENO);
-  body();
-  std::fflush(stderr);
-  dup2(before, STDERR_FILENO);
-  close(file);
-  close(before);
-  std::ifstream text(path);
-  return {std::istreambuf_iterator(text), {}};
 }
 
 /// y of a convolution of ones: what stands in each element is the number of products.

@@ -3,6 +3,7 @@
 #include "kernels/adam.h"
 #include "kernels/add.h"
 #include "kernels/batch_norm.h"
+#include "kernels/batch_totals.h"
 #include "kernels/conv2d.h"
 #include "kernels/dense.h"
 #include "kernels/depthwise_conv2d.h"
@@ -57,7 +58,7 @@ TEST_CASE("orders: pointwise operations") {
   for_each_shape([](const Shape& shape) {
     const Activation x(shape, 10);
     const Activation other(shape, 20);
-    const Philox generator(7, Purpose::dropout, 3);
+    const DropoutMask mask{.rate = 0.4f, .seed = 7, .step = 3};
     require_equal_in_any_order([&] {
       Tensor z = poisoned(shape);
       Tensor dx = poisoned(shape);
@@ -67,8 +68,8 @@ TEST_CASE("orders: pointwise operations") {
       materialize(x.raw, x.pending, z);
       materialize_gradient(x.dz, x.gradient, dx);
       add(x.raw, x.pending, other.raw, other.pending, sum);
-      dropout_forward(x.raw, x.pending, 0.4f, generator, dropped);
-      dropout_backward(x.dz, 0.4f, generator, undropped);
+      dropout_forward(x.raw, x.pending, mask, dropped);
+      dropout_backward(x.dz, mask, undropped);
       return std::vector{z, dx, sum, dropped, undropped};
     });
   });
@@ -198,13 +199,16 @@ TEST_CASE("orders: pooling, the loss and Adam") {
       Tensor dlogits = poisoned(logits.shape());
       softmax_cross_entropy_forward(logits, labels, probabilities, losses);
       softmax_cross_entropy_backward(probabilities, labels, dlogits);
+      TensorOf<BatchTotals> totals({1}, test_device);
+      batch_totals(probabilities, losses, labels, totals);
+      const auto loss = static_cast<float>(totals.to(Device::cpu).data()[0].loss);
       std::vector<AdamSlot> slots;
       for (const Tensor& value : {x.raw, x.scale}) {
         slots.push_back({value.clone(), value, filled(value.shape(), 0), filled(value.shape(), 0)});
       }
       adam(slots, {}, 1);
-      return std::vector{mean,   spread,  maxima,         dx,        probabilities,
-                         losses, dlogits, slots[0].value, slots[1].v};
+      return std::vector{mean,   spread,  maxima,         dx,         probabilities,
+                         losses, dlogits, slots[0].value, slots[1].v, filled({1}, loss)};
     });
   });
 }

@@ -1,15 +1,21 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "nn/adam.h"
 #include "nn/baseline_cnn.h"
+#include "nn/dense.h"
+#include "nn/global_average_pool.h"
 #include "nn/mobilenet_v2.h"
 #include "nn/train.h"
 #include "tests/devices.h"
+#include "tests/errors.h"
 #include "tests/nn/formula.h"
 
 /// Whole models on every device: what the CPU computes is the reference.
@@ -39,7 +45,8 @@ std::vector<double> losses_of(Model model, Device device, int64_t rows, double l
   std::vector<double> losses;
   for (uint32_t number = 0; number < 5; ++number) {
     losses.push_back(
-        trainer.step(batch_of(number, rows), {.training = true, .seed = 1, .number = number}).loss);
+        trainer.step(batch_of(number, rows), {.training = true, .seed = 1, .number = number})
+            .loss());
   }
   return losses;
 }
@@ -76,46 +83,191 @@ TEST_CASE("MobileNetV2 trains on every device as on the CPU") {
 
 namespace {
 
-/// What the third step of MobileNetV2 takes, with the base frozen or not; images and labels lie on
-/// the device.
-struct StepCost {
-  int64_t launches;
-  int64_t allocations;
-};
-StepCost cost_of_step(Device device, bool frozen) {
-  constexpr int64_t kRows = 2;
+Model small_mobilenet(Device device, bool frozen) {
   Model model = mobilenet_v2({.image_size = kSide, .width_multiplier = 0.35}, 3);
   model.initialize(1);
   model.to(device);
   if (frozen) model.set_trainable(0, base_end(model), false);
+  return model;
+}
+
+BatchView on_device(const BatchView& batch, Device device) {
+  return {batch.images.to(device), batch.labels.to(device)};
+}
+
+/// What the fourth step of MobileNetV2 takes, with the base frozen or not; images and labels lie on
+/// the device.
+struct StepCost {
+  DeviceStats device;
+  int64_t allocations;
+};
+StepCost cost_of_step(Device device, bool frozen, bool graphs) {
+  Model model = small_mobilenet(device, frozen);
   Adam adam(model, {.learning_rate = 1e-3});
-  Trainer trainer(model, adam);
-  const BatchView host = batch_of(0, kRows);
-  const BatchView batch{host.images.to(device), host.labels.to(device)};
-  DeviceStats launched{};
+  Trainer trainer(model, adam, graphs);
+  const BatchView batch = on_device(batch_of(0, 2), device);
+  DeviceStats before{};
   MemoryStats allocated{};
-  for (uint64_t number = 0; number < 3; ++number) {
-    launched = device_stats();
+  for (uint64_t number = 0; number < 4; ++number) {
+    before = device_stats();
     allocated = memory_stats();
-    trainer.step(batch, {.training = true, .seed = 1, .number = number});
+    trainer.queue(batch, {.training = true, .seed = 1, .number = number});
+    trainer.result(2);
   }
-  return {device_stats().launches - launched.launches,
-          memory_stats().allocations - allocated.allocations};
+  const DeviceStats after = device_stats();
+  return {.device = {.launches = after.launches - before.launches,
+                     .copies = after.copies - before.copies,
+                     .replays = after.replays - before.replays,
+                     .host_waits = after.host_waits - before.host_waits,
+                     .memory_changes = after.memory_changes - before.memory_changes},
+          .allocations = memory_stats().allocations - allocated.allocations};
 }
 
 }  // namespace
 
-TEST_CASE("a training step takes few launches and no allocation on every device") {
+TEST_CASE("a steady step takes few launches, no allocation, and no wait of the host") {
   for (Device device : test_devices()) {
-    const StepCost frozen = cost_of_step(device, true);
-    const StepCost finetune = cost_of_step(device, false);
-    MESSAGE(to_string(device) << ": " << frozen.launches << " launches with the base frozen, "
-                              << finetune.launches << " when all of it trains");
-    CHECK(frozen.allocations == 0);
-    CHECK(finetune.allocations == 0);
-    CHECK(frozen.launches <= 130);
-    CHECK(finetune.launches <= 420);
-    CHECK((finetune.launches > 0) == (device == Device::cuda));
+    for (const bool frozen : {true, false}) {
+      for (const bool graphs : {true, false}) {
+        const bool gpu = device == Device::cuda;
+        const StepCost cost = cost_of_step(device, frozen, graphs);
+        MESSAGE(fmt::format("{}: {} launches, {} of a graph, {}", to_string(device),
+                            cost.device.launches, cost.device.replays == 1 ? "most" : "none",
+                            frozen ? "the base frozen" : "all layers training"));
+        CHECK(cost.allocations == 0);
+        CHECK(cost.device.host_waits == 0);
+        CHECK(cost.device.memory_changes == 0);
+        CHECK(cost.device.copies == (gpu ? 1 : 0));
+        CHECK(cost.device.replays == (gpu && graphs ? 1 : 0));
+        CHECK(cost.device.launches <= (frozen ? 130 : 420));
+        CHECK((cost.device.launches > 0) == gpu);
+      }
+    }
+  }
+}
+
+namespace {
+
+/// Losses and weights of a run that changes what a run may change: the rows of a batch, the
+/// learning rate, whether BatchNorm uses its moving statistics, which layers train.
+std::vector<double> trace_of_run(Device device, bool graphs) {
+  Model model = small_mobilenet(device, true);
+  Adam adam(model, {.learning_rate = 1e-3});
+  Trainer trainer(model, adam, graphs);
+  const BatchView whole = on_device(batch_of(0, 3), device);
+  const BatchView last{whole.images.rows(0, 2), whole.labels.rows(0, 2)};
+  std::vector<double> trace;
+  uint64_t number = 0;
+  const auto train = [&](int steps) {
+    for (int i = 0; i < steps; ++i) {
+      const Step step{.training = true, .seed = 1, .number = number++};
+      trace.push_back(trainer.step(i % 4 == 3 ? last : whole, step).loss());
+    }
+  };
+  train(7);
+  adam.set_learning_rate(1e-4);
+  train(1);
+  model.use_moving_statistics(true);
+  train(3);
+  model.set_trainable(0, model.layer_count() / 2, true);
+  model.set_trainable(0, model.layer_count() / 2, false);
+  train(3);
+  model.for_each_parameter([&](Layer&, Parameter& parameter) {
+    const Tensor host = parameter.value.to(Device::cpu);
+    trace.insert(trace.end(), host.values().begin(), host.values().end());
+  });
+  return trace;
+}
+
+}  // namespace
+
+TEST_CASE("replayed steps give the bytes of launched ones, whatever changes between them") {
+  for (Device device : test_devices()) {
+    const int64_t replays = device_stats().replays;
+    const std::vector<double> replayed = trace_of_run(device, true);
+    if (device == Device::cuda) CHECK(device_stats().replays >= replays + 8);
+    CHECK(replayed == trace_of_run(device, false));
+  }
+}
+
+namespace {
+
+/// Passes its input on, after it has made the host wait for the GPU.
+class Waiting : public Layer {
+ public:
+  Waiting() : Layer("waiting") {}
+  std::string_view type() const override { return "Waiting"; }
+  Shape build(std::span<const Shape> inputs) override { return inputs[0]; }
+  bool passes_through() const override { return true; }
+  Signal forward(const Forward& pass) override {
+    synchronize(pass.inputs[0].raw.device());
+    return pass.inputs[0];
+  }
+  void backward(const Backward& pass) override { pass.inputs_gradient[0].result = pass.gradient; }
+};
+
+}  // namespace
+
+TEST_CASE("steps that cannot be recorded are launched, and a line says so") {
+  for (Device device : test_devices()) {
+    if (device == Device::cpu) continue;
+    const auto losses_of_run = [&](bool graphs) {
+      Model model("waiting", {kSide, kSide, 3});
+      model.add(Waiting());
+      model.add(GlobalAveragePool("pool"));
+      model.add(Dense("dense", 3));
+      model.initialize(1);
+      model.to(device);
+      Adam adam(model, {.learning_rate = 1e-2});
+      Trainer trainer(model, adam, graphs);
+      const BatchView batch = on_device(batch_of(0, 4), device);
+      std::vector<double> losses;
+      for (uint64_t number = 0; number < 6; ++number) {
+        losses.push_back(trainer.step(batch, {.training = true, .number = number}).loss());
+      }
+      CHECK(adam.steps() == 6);
+      return losses;
+    };
+    const int64_t replays = device_stats().replays;
+    std::vector<double> attempted;
+    const std::string printed = errors_of([&] { attempted = losses_of_run(true); });
+    CHECK(printed.starts_with("note: each kernel of a training step is launched by itself: "));
+    CHECK(std::count(printed.begin(), printed.end(), '\n') == 1);
+    CHECK(device_stats().replays == replays);
+    CHECK(attempted == losses_of_run(false));
+  }
+}
+
+namespace {
+
+/// Steps of one batch each, of which those from the third on are not a number.
+class PoisonedSource : public BatchSource {
+ public:
+  explicit PoisonedSource(Device device) : batch_(on_device(batch_of(0, 2), device)) {}
+  int64_t batch_count() const override { return 40; }
+  void start_epoch(uint64_t) override { served_ = 0; }
+  std::optional<BatchView> next() override {
+    if (served_ == batch_count()) return std::nullopt;
+    if (++served_ == 3) batch_.images.fill(std::numeric_limits<float>::quiet_NaN());
+    return batch_;
+  }
+
+ private:
+  BatchView batch_;
+  int64_t served_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a loss that is not a number stops training within 8 steps, and names the first one") {
+  for (Device device : test_devices()) {
+    Model model = small_mobilenet(device, true);
+    Adam adam(model, {});
+    PoisonedSource source(device);
+    CHECK_THROWS_WITH_AS(fit(model, adam, source, nullptr, {.stage = "frozen"}, {}),
+                         doctest::Contains("not a number at step 3 of epoch 1 (frozen)"), Error);
+    CHECK(adam.steps() >= 3);
+    CHECK(adam.steps() <= 3 + 8);
   }
 }
 

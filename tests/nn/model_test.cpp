@@ -224,7 +224,7 @@ TEST_CASE("training learns to tell bright images from dark ones") {
   };
   double loss = 0;
   for (uint64_t i = 0; i < 40; ++i) {
-    loss = trainer.step(batch_of(i), {.training = true, .number = i}).loss;
+    loss = trainer.step(batch_of(i), {.training = true, .number = i}).loss();
   }
   CHECK(loss < 0.1);
 

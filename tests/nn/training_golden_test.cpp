@@ -74,7 +74,7 @@ class Run {
     while (static_cast<int>(losses_.size()) < count) {
       const auto number = static_cast<int64_t>(losses_.size());
       const BatchView batch = formula_batch(number * rows_, rows_, side_);
-      losses_.push_back(trainer_.step(batch, {.training = true}).loss);
+      losses_.push_back(trainer_.step(batch, {.training = true}).loss());
     }
     return losses_;
   }
