@@ -1,9 +1,10 @@
 #include "bench/suite.h"
+#include "kernels/batch_totals.h"
 #include "kernels/softmax_cross_entropy.h"
 
 namespace ember {
 
-/// The loss of the study's 3 classes, and of ImageNet's.
+/// The loss of the study's 3 classes, and of ImageNet's, and what an epoch's mean takes of it.
 void bench_softmax_cross_entropy(const Suite& suite) {
   for (const int64_t classes : {3, 1000}) {
     const Shape shape{suite.batch, classes};
@@ -21,6 +22,13 @@ void bench_softmax_cross_entropy(const Suite& suite) {
               labels = LabelTensor::zeros({suite.batch}, suite.device),
               dlogits = suite.zeros(shape)]() mutable {
         softmax_cross_entropy_backward(probabilities, labels, dlogits);
+      };
+    });
+    suite.add("batch_totals", layer, {.floats = shape.size()}, [=] {
+      return [probabilities = suite.filled(shape, 0.25f), losses = suite.zeros({suite.batch}),
+              labels = LabelTensor::zeros({suite.batch}, suite.device),
+              totals = TensorOf<BatchTotals>({1}, suite.device)]() mutable {
+        batch_totals(probabilities, losses, labels, totals);
       };
     });
   }

@@ -48,7 +48,8 @@ step configure cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
 step build cmake --build "$build"
 step devices "$build/devices"
 
-# test_kernels and test_nn take the card beside the CPU: whole numbers bit for bit, as on the emulated one.
+# The tests of operations and models take the card beside the CPU, whole numbers bit for bit, as on the emulated one.
+export EMBER_TEST_REQUIRE_GPU=1
 step suite ctest --test-dir "$build" --output-on-failure
 
 if command -v compute-sanitizer >/dev/null; then

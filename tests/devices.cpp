@@ -1,14 +1,15 @@
 #include "tests/devices.h"
 
+#include <cstdlib>
+
 #include "tensor/parallel.h"
 
 #ifdef EMBER_TEST_EMULATED
-#include <cstdlib>
-
 #include "kernels/emulator/emulator.h"
 #include "tensor/error.h"
 #else
 #include "tensor/cuda/status.h"
+#include "tensor/error.h"
 #endif
 
 namespace ember {
@@ -53,6 +54,10 @@ void set_order(Device, int order) {
 std::vector<Device> test_devices() {
   const cuda::Status& status = cuda::status();
   if (!status.emulated && status.usable()) return {Device::cpu, Device::cuda};
+  if (std::getenv("EMBER_TEST_REQUIRE_GPU") != nullptr) {
+    fail(ExitCode::unavailable, "EMBER_TEST_REQUIRE_GPU is set, but {}",
+         status.emulated ? "this build has no nvcc" : status.reason);
+  }
   return {Device::cpu};
 }
 

@@ -7,7 +7,8 @@
 namespace ember {
 
 /// The devices that this test binary covers: the emulated GPU alone in a binary of that name, which
-/// is set to its first order, else the CPU and a real GPU where there is one.
+/// is set to its first order, else the CPU and a real GPU where there is one. Throws where there is
+/// none although the environment variable EMBER_TEST_REQUIRE_GPU is set.
 std::vector<Device> test_devices();
 
 /// In how many orders a test runs what must come out equal in any order of threads: on the CPU

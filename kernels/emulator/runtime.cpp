@@ -265,7 +265,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     return cudaSuccess;
   });
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  event->asked = true;
+  return cudaSuccess;
+}
 // Not done when first asked, as on a card: so that whoever counts on it is found.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   return std::exchange(event->asked, true) ? cudaSuccess : cudaErrorNotReady;

@@ -131,8 +131,10 @@ TEST_CASE("events follow their stream's work, and time does not run backwards") 
   CHECK(step(x, 2.0f, test.stream) == cudaSuccess);
   CHECK(cudaEventRecord(end, test.stream) == cudaSuccess);
   CHECK(cudaStreamWaitEvent(test.stream, end) == cudaSuccess);
-  CHECK(cudaEventSynchronize(end) == cudaSuccess);
+  CHECK(cudaEventQuery(end) == cudaErrorNotReady);
   CHECK(cudaEventQuery(end) == cudaSuccess);
+  CHECK(cudaEventSynchronize(begin) == cudaSuccess);
+  CHECK(cudaEventQuery(begin) == cudaSuccess);
   float ms = -1;
   CHECK(cudaEventElapsedTime(&ms, begin, end) == cudaSuccess);
   CHECK(ms > 0);
