@@ -29,10 +29,6 @@ struct EpochTotals {
   }
 };
 
-/// Steps that the host may be ahead of a GPU's results: enough that the GPU always has work.
-constexpr int64_t kStepsAhead = 4;
-static_assert(kStepsAhead < Trainer::kMostPending);
-
 [[noreturn]] void fail_on_loss(const std::string& where, const std::string& stage) {
   fail(ExitCode::data,
        "the loss is not a number {} ({}); lower the learning rate or look at the images", where,
@@ -112,7 +108,7 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
     };
     while (const auto batch = training.next()) {
       trainer.queue(*batch, {.training = true, .seed = options.seed, .number = number++});
-      while (const auto result = trainer.result(kStepsAhead)) take(*result);
+      while (const auto result = trainer.result(Trainer::kStepsAhead)) take(*result);
     }
     while (const auto result = trainer.result()) take(*result);
     EpochResult result{.stage = options.stage,

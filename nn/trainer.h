@@ -58,8 +58,10 @@ class Trainer {
   Trainer(Model& model, Adam& optimizer, bool graphs = true)
       : model_(&model), optimizer_(&optimizer), graphs_(graphs) {}
 
-  /// At most this many steps may be without their result.
+  /// At most this many steps may be without their result,
   static constexpr int64_t kMostPending = 8;
+  /// and with this many a GPU always has work.
+  static constexpr int64_t kStepsAhead = 4;
 
   /// Takes a step.
   void queue(const BatchView& batch, const Step& step);

@@ -29,7 +29,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 def ember(build: pathlib.Path, threads: int, seconds: float) -> dict[str, float]:
     """Median milliseconds of each step."""
     run = subprocess.run(
-        [build / "bench_steps", "--benchmark_format=json", f"--benchmark_min_time={seconds / 5}",
+        [build / "bench_steps", "--benchmark_filter=/cpu", "--benchmark_format=json", f"--benchmark_min_time={seconds / 5}",
          "--benchmark_repetitions=5"],
         env=os.environ | {"OMP_NUM_THREADS": str(threads)}, capture_output=True, text=True, check=True)
     return {row["run_name"].split("/")[0]: row["real_time"]
