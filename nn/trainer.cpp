@@ -16,17 +16,23 @@ TensorOf<T> fitted(TensorOf<T>& storage, const Shape& shape, Device device) {
 }
 
 template <typename T>
-TensorOf<T> placed(const TensorOf<T>& tensor, Device device, TensorOf<T>& storage) {
+TensorOf<T> placed(const TensorOf<T>& tensor, Device device, TensorOf<T>& storage,
+                   cuda::Staging& staging) {
   if (tensor.device() == device) return tensor;
   TensorOf<T> copy = fitted(storage, tensor.shape(), device);
-  copy.copy_from(tensor);
+  if (device == Device::cuda) {
+    staging.copy(copy.data(), tensor.data(), static_cast<size_t>(tensor.size()) * sizeof(T));
+  } else {
+    copy.copy_from(tensor);
+  }
   return copy;
 }
 
 }  // namespace
 
 BatchView BatchMemory::placed(const BatchView& batch, Device device) {
-  return {ember::placed(batch.images, device, images), ember::placed(batch.labels, device, labels)};
+  return {ember::placed(batch.images, device, images, images_staging),
+          ember::placed(batch.labels, device, labels, labels_staging)};
 }
 
 BatchLoss batch_loss(Model& model, const BatchView& batch, const Step& step, BatchMemory& memory) {

@@ -9,6 +9,7 @@
 #include "nn/model.h"
 #include "nn/step_graphs.h"
 #include "tensor/cuda/readback.h"
+#include "tensor/cuda/staging.h"
 
 namespace ember {
 
@@ -29,6 +30,8 @@ struct BatchLoss {
 struct BatchMemory {
   Tensor images;  ///< of batches that come from another device than the model's
   LabelTensor labels;
+  cuda::Staging images_staging;
+  cuda::Staging labels_staging;
   BatchLoss loss;
   Tensor dlogits;
 
@@ -54,7 +57,7 @@ struct StepResult {
 /// between two steps.
 class Trainer {
  public:
-  /// `optimizer` is one of `model`.
+  /// `optimizer` is one of `model`, which stays on its device.
   Trainer(Model& model, Adam& optimizer, bool graphs = true)
       : model_(&model), optimizer_(&optimizer), graphs_(graphs) {}
 

@@ -31,7 +31,8 @@ struct Stream {
 
 struct Event {
   std::chrono::steady_clock::time_point time;
-  bool asked = false;  ///< since it was recorded
+  uint64_t submission = 0;  ///< its own number
+  bool asked = false;       ///< since it was recorded
 };
 
 namespace {
@@ -41,6 +42,7 @@ std::recursive_mutex running;
 
 uint64_t seed = 1;
 uint64_t launches = 0;
+uint64_t submissions = 0;  ///< of work to any stream
 cudaError_t last_error = cudaSuccess;
 std::string last_fault;
 int capturing_streams = 0;
@@ -62,6 +64,7 @@ cudaError_t fail_with(cudaError_t error) {
 cudaError_t submit(cudaStream_t stream, Work work) {
   const std::lock_guard lock(running);
   Stream& target = stream_or_default(stream);
+  submissions += 1;
   if (!target.capturing) return fail_with(work());
   target.captured.push_back(std::move(work));
   return cudaSuccess;
@@ -261,6 +264,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return submit(stream, [event] {
     event->time = std::chrono::steady_clock::now();
+    event->submission = submissions;
     event->asked = false;
     return cudaSuccess;
   });
@@ -269,9 +273,11 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   event->asked = true;
   return cudaSuccess;
 }
-// Not done when first asked, as on a card: so that whoever counts on it is found.
+// As time does not pass on this card: done when asked again, or when more work has come since. So
+// whoever counts on the first answer is found.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return std::exchange(event->asked, true) ? cudaSuccess : cudaErrorNotReady;
+  const bool asked = std::exchange(event->asked, true);
+  return asked || submissions > event->submission ? cudaSuccess : cudaErrorNotReady;
 }
 cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t begin, cudaEvent_t end) {
   *ms = std::chrono::duration<float, std::milli>(end->time - begin->time).count();

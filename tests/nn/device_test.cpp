@@ -75,7 +75,8 @@ TEST_CASE("MobileNetV2 trains on every device as on the CPU") {
     for (size_t i = 0; i < expected.size(); ++i) {
       INFO("step " << i << ": " << losses[i] << ", on the CPU " << expected[i]);
       // Adam's first steps take the sign of each gradient, and batch statistics enlarge what
-      // rounding makes of those near 0: hence the small steps.
+      // rounding makes of those near 0: hence the small steps. With 8 rows and steps of 1e-3 the
+      // CPU's own SSE4 and AVX2 differ by 6e-5 on the first loss, and by a third on the fifth.
       CHECK(std::abs(losses[i] - expected[i]) <= (i == 0 ? 1e-5 : 1e-2) * expected[i]);
     }
   }
@@ -95,17 +96,15 @@ BatchView on_device(const BatchView& batch, Device device) {
   return {batch.images.to(device), batch.labels.to(device)};
 }
 
-/// What the fourth step of MobileNetV2 takes, with the base frozen or not; images and labels lie on
-/// the device.
+/// What the fourth step of MobileNetV2 takes, with the base frozen or not.
 struct StepCost {
   DeviceStats device;
   int64_t allocations;
 };
-StepCost cost_of_step(Device device, bool frozen, bool graphs) {
+StepCost cost_of_step(Device device, bool frozen, bool graphs, const BatchView& batch) {
   Model model = small_mobilenet(device, frozen);
   Adam adam(model, {.learning_rate = 1e-3});
   Trainer trainer(model, adam, graphs);
-  const BatchView batch = on_device(batch_of(0, 2), device);
   DeviceStats before{};
   MemoryStats allocated{};
   for (uint64_t number = 0; number < 4; ++number) {
@@ -130,7 +129,8 @@ TEST_CASE("a steady step takes few launches, no allocation, and no wait of the h
     for (const bool frozen : {true, false}) {
       for (const bool graphs : {true, false}) {
         const bool gpu = device == Device::cuda;
-        const StepCost cost = cost_of_step(device, frozen, graphs);
+        const BatchView batch = on_device(batch_of(0, 2), device);
+        const StepCost cost = cost_of_step(device, frozen, graphs, batch);
         MESSAGE(fmt::format("{}: {} launches, {} of a graph, {}", to_string(device),
                             cost.device.launches, cost.device.replays == 1 ? "most" : "none",
                             frozen ? "the base frozen" : "all layers training"));
@@ -143,6 +143,17 @@ TEST_CASE("a steady step takes few launches, no allocation, and no wait of the h
         CHECK((cost.device.launches > 0) == gpu);
       }
     }
+  }
+}
+
+TEST_CASE("batches that lie on the host reach the device without a wait or an allocation") {
+  for (Device device : test_devices()) {
+    const StepCost cost = cost_of_step(device, true, true, batch_of(0, 2));
+    CHECK(cost.allocations == 0);
+    CHECK(cost.device.host_waits == 0);
+    // Images and labels there, the totals back.
+    CHECK(cost.device.copies == (device == Device::cuda ? 3 : 0));
+    CHECK(cost.device.replays == (device == Device::cuda ? 1 : 0));
   }
 }
 
