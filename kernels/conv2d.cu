@@ -162,12 +162,13 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
            weight.data(), Divider(depth), tiles, output, gathered);
   } else if (!fits_float4(conv.channels, {x.data(), weight.data()}) || !fits_outputs ||
              !fits_float4(pending)) {
-    forward<float, SmallTile>(patches, weights, output, moments);
+    forward<float, Tile32x32>(patches, weights, output, moments);
   } else if (conv.pointwise()) {
     const Operand<MatrixLayout, ActivationSource, true> rows{{pixels, depth}, source};
-    forward<float4, LargeTile, MediumTile, NarrowTile, SmallTile>(rows, weights, output, moments);
+    forward<float4, Tile128x64, Tile64x64, Tile128x32, Tile256x16, Tile32x32>(rows, weights, output,
+                                                                              moments);
   } else {
-    forward<float4, LargeTile, NarrowTile, SmallTile>(patches, weights, output, moments);
+    forward<float4, Tile128x64, Tile128x32, Tile32x32>(patches, weights, output, moments);
   }
 }
 
@@ -184,13 +185,14 @@ void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor
   const Operand<TapLayout, PlainSource, false> taps{TapLayout(conv), {weight.data()}};
   if (!fits_float4(conv.channels, {dx.data(), weight.data()}) ||
       !fits_float4(conv.outputs, {dz.data()}) || !fits_float4(pending)) {
-    dgrad<float, SmallTile>(spread, taps, depth, output);
+    dgrad<float, Tile32x32>(spread, taps, depth, output);
   } else if (conv.pointwise()) {
     const Operand<MatrixLayout, GradientSource, true> rows{{pixels, outputs}, source};
     const Operand<MatrixLayout, PlainSource, false> weights{{outputs, channels}, {weight.data()}};
-    dgrad<float4, LargeTile, MediumTile, NarrowTile, SmallTile>(rows, weights, depth, output);
+    dgrad<float4, Tile128x64, Tile64x64, Tile128x32, Tile256x16, Tile32x32>(rows, weights, depth,
+                                                                            output);
   } else {
-    dgrad<float4, LargeTile, NarrowTile, SmallTile>(spread, taps, depth, output);
+    dgrad<float4, Tile128x64, Tile128x32, Tile32x32>(spread, taps, depth, output);
   }
 }
 

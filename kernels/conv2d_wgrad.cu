@@ -223,11 +223,12 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
            source, tiles, grid, gradient);
   } else if (!fits_float4(conv.channels, {x.data(), dweight.data()}) || !fits_outputs ||
              !fits_float4(x_pending)) {
-    wgrad<float, SmallTile>(dy, PatchLayout(conv), source, gradient);
+    wgrad<float, Tile32x32>(dy, PatchLayout(conv), source, gradient);
   } else if (conv.pointwise()) {
-    wgrad<float4, MediumTile, SmallTile>(dy, MatrixLayout{pixels, depth}, source, gradient);
+    wgrad<float4, Tile64x64, Tile32x32, Tile96x16, Tile16x32, Tile64x24, Tile24x64>(
+        dy, MatrixLayout{pixels, depth}, source, gradient);
   } else {
-    wgrad<float4, MediumTile, SmallTile>(dy, PatchLayout(conv), source, gradient);
+    wgrad<float4, Tile64x64, Tile32x32>(dy, PatchLayout(conv), source, gradient);
   }
 }
 

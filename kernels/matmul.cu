@@ -30,9 +30,9 @@ void multiply(const A& a, const B& b, int64_t depth, Tensor& c) {
            ProductOutput{c.data(), static_cast<int>(rows), static_cast<int>(columns)});
   };
   if constexpr (kLanes<V> == 4) {
-    with_tile<LargeTile, MediumTile, SmallTile>(rows, columns, depth, true, run);
+    with_tile<Tile128x64, Tile64x64, Tile32x32>(rows, columns, depth, true, run);
   } else {
-    with_tile<SmallTile>(rows, columns, depth, true, run);
+    with_tile<Tile32x32>(rows, columns, depth, true, run);
   }
 }
 

@@ -57,10 +57,16 @@ struct Tile {
 
 /// What a step costs beside its products is shared by the more of them the larger the tile is:
 /// large tiles for large products, smaller ones where large ones would stand empty or too few.
-using LargeTile = Tile<128, 64, 8, 8, 8, 1, 3>;
-using NarrowTile = Tile<128, 32, 8, 8, 4, 1, 3>;
-using MediumTile = Tile<64, 64, 16, 8, 4, 2, 2>;
-using SmallTile = Tile<32, 32, 32, 4, 4, 4, 2>;
+using Tile128x64 = Tile<128, 64, 8, 8, 8, 1, 3>;
+using Tile64x64 = Tile<64, 64, 16, 8, 4, 2, 2>;
+using Tile128x32 = Tile<128, 32, 8, 8, 4, 1, 3>;
+using Tile32x32 = Tile<32, 32, 32, 4, 4, 4, 2>;
+/// For 16 and 24 channels, which would leave the tiles above half or a third empty.
+using Tile256x16 = Tile<256, 16, 8, 8, 4, 1, 3>;
+using Tile96x16 = Tile<96, 16, 32, 8, 4, 4, 2>;
+using Tile16x32 = Tile<16, 32, 32, 4, 4, 4, 3>;
+using Tile64x24 = Tile<64, 24, 32, 8, 4, 4, 2>;
+using Tile24x64 = Tile<24, 64, 32, 4, 8, 4, 2>;
 
 /// A product's sizes and where the blocks that share a tile merge it.
 struct ProductGrid {
@@ -78,7 +84,7 @@ struct ProductGrid {
 namespace product {
 
 /// Parts that a depth may be split into: each keeps steps enough to be worth its merge.
-inline int64_t most_splits(int64_t depth) { return std::clamp<int64_t>(depth / 256, 1, 128); }
+inline int64_t most_splits(int64_t depth) { return std::clamp<int64_t>(depth / 256, 1, 256); }
 
 template <class T>
 int64_t tiles(int64_t rows, int64_t columns) {
@@ -307,7 +313,7 @@ class TiledProduct {
       const auto* staged = reinterpret_cast<const float*>(shared_);
       for (int i = static_cast<int>(threadIdx.x); i < T::kBandVectors * 4 / kLanes<V>;
            i += T::kThreads) {
-        const int row = i / kRowVectors;
+        const int row = staged_row(i / kRowVectors);
         finish(first_row() + pass * T::kBandRows + row,
                first_column() + i % kRowVectors * kLanes<V>, load<V>(staged + i * kLanes<V>));
       }
@@ -320,6 +326,7 @@ class TiledProduct {
   using LoaderB = StepLoader<V, B, T::kColumns, T::kDepth, T::kThreads>;
   static constexpr int kStepFloats = LoaderA::kFloats + LoaderB::kFloats;
   static constexpr int kRowVectors = T::kColumns / kLanes<V>;
+  static constexpr int kRowGroups = T::kBandRows / 4;
 
   __device__ static int slice() { return static_cast<int>(threadIdx.x) / T::kSliceThreads; }
   __device__ static int thread() { return static_cast<int>(threadIdx.x) % T::kSliceThreads; }
@@ -359,6 +366,10 @@ class TiledProduct {
     sum = multiply_add(broadcast<float4>(a), b, sum);
   }
 
+  /// The row of a band that stage() writes as its row `i`: first the first of each thread's 4, and
+  /// so on, so that neighbouring threads write neighbouring float4.
+  __device__ static int staged_row(int i) { return i % kRowGroups * 4 + i / kRowGroups; }
+
   /// Writes a band of the tile, (kBandRows, kColumns), to shared memory, summed over the slices.
   __device__ void stage(int pass) {
     constexpr int kColumnVectors = T::kColumns / 4;
@@ -367,8 +378,8 @@ class TiledProduct {
     for (int i = 0; i < 4; ++i) {
 #pragma unroll
       for (int j = 0; j < T::kThreadColumns / 4; ++j) {
-        staged[(band_row() + i) * kColumnVectors + (j * T::kBandColumns + band_column()) / 4] =
-            sums_[pass * 4 + i][j];
+        staged[(i * kRowGroups + band_row() / 4) * kColumnVectors +
+               (j * T::kBandColumns + band_column()) / 4] = sums_[pass * 4 + i][j];
       }
     }
     __syncthreads();
