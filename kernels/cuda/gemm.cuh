@@ -93,16 +93,18 @@ int64_t tiles(int64_t rows, int64_t columns) {
 
 /// Relative time of a product by a kind of tile on a GPU of about a hundred multiprocessors: the
 /// multiplications that it does, padding included, over the share of the peak that such tiles reach
-/// and over the share of the GPU that its blocks fill.
+/// and over the share of the GPU that its blocks fill. A tile reads rows + columns for rows *
+/// columns products, as a square one with their harmonic mean as its side.
 template <class T>
 double cost(int64_t rows, int64_t columns, int64_t depth, int64_t splits) {
   constexpr double kWarpsWanted = 1024;
-  const double reached = T::kRows * T::kColumns / (T::kRows * T::kColumns + 1024.0);
+  constexpr double kSide = 2.0 * T::kRows * T::kColumns / (T::kRows + T::kColumns);
+  constexpr double kReached = kSide * kSide / (kSide * kSide + 1024);
   const auto count = static_cast<double>(tiles<T>(rows, columns));
   const double filled =
       std::min(1.0, count * static_cast<double>(splits) * T::kWarps / kWarpsWanted);
   return count * T::kRows * T::kColumns * blocks_for(depth, T::kDepth) * T::kDepth /
-         (reached * filled);
+         (kReached * filled);
 }
 
 }  // namespace product

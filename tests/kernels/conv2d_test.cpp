@@ -222,8 +222,10 @@ TEST_CASE("conv2d is exact on the models' layers and on the larger tiles of a GP
   std::vector<Case> cases{{"many pixels", {1, 129, 129, 4}, {124, 1, 1, 4}, {}},
                           {"many pixels and inputs", {1, 129, 129, 124}, {4, 1, 1, 124}, {}},
                           {"many pixels, few outputs", {1, 129, 129, 12}, {28, 1, 1, 12}, {}},
-                          {"many pixels, narrow outputs", {1, 173, 173, 36}, {20, 1, 1, 36}, {}},
-                          {"many pixels, narrow inputs", {1, 173, 173, 20}, {36, 1, 1, 20}, {}},
+                          {"more pixels, fewer of both", {1, 270, 260, 12}, {16, 1, 1, 12}, {}},
+                          {"more pixels, few inputs", {1, 190, 181, 4}, {68, 1, 1, 4}, {}},
+                          {"more pixels, fewer inputs", {1, 190, 181, 20}, {36, 1, 1, 20}, {}},
+                          {"more pixels, fewer outputs", {1, 190, 181, 36}, {20, 1, 1, 36}, {}},
                           {"many of all", {1, 45, 46, 500}, {124, 1, 1, 500}, {}}};
   for (const LayerCase& layer : layer_cases("Conv2D", 1, 64)) {
     cases.push_back({layer.name, layer.x, layer.weight, layer.window});
