@@ -84,8 +84,8 @@ TEST_CASE("weights files: each defect is named, and all wrong tensors together")
 
   TensorFile file = base;
   file.tensors.erase("Conv1/kernel");
-  file.tensors["bn_Conv1/gamma"] = Tensor({3});
-  file.tensors["other/kernel"] = Tensor({3});
+  file.tensors["bn_Conv1/gamma"] = Tensor::zeros({3});
+  file.tensors["other/kernel"] = Tensor::zeros({3});
   write_safetensors(folder / "bad.safetensors", file);
   for (const char* part : {"Conv1/kernel is missing", "bn_Conv1/gamma is (3), not (16)",
                            "other/kernel is unexpected"}) {
