@@ -6,8 +6,7 @@
 //   4. what is pending on the input is applied on the way to shared memory, not in a pass before
 //   5. the moments of the output are gathered from the finished tile, not in a pass behind
 //   6. photos have too few channels for any of this: a direct kernel takes their rows to shared
-//   memory
-//      as they stand, and no patch is ever laid out
+//      memory as they stand, and no patch is ever laid out
 // The tiles, buffers and loads are gemm.cuh's; conv2d_wgrad.cu has the gradient of the weights.
 #include "kernels/conv2d.h"
 

@@ -41,7 +41,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
       ->check(CLI::Range(32, 224))
       ->capture_default_str();
   app.add_option("--batch", options.batch,
-                 "Images; 32 take minutes, 2 take seconds, with smaller tiles and grids")
+                 "Images; 32 take a minute or two, 2 take seconds, with smaller tiles and grids")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
   app.add_option("--card", card, "Whose memory bandwidth the floors are for")
