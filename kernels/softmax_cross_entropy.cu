@@ -1,5 +1,6 @@
 // Softmax and cross-entropy: a few kilobytes, so what counts is one launch and the CPU's accuracy.
-// A warp a row (not a thread, for the thousands of classes that a row may have), in double.
+// A warp a row (not a thread, for the thousands of classes that a row may have), in double; where
+// the classes are few, the warp takes several rows at once, which lie side by side in memory.
 #include "kernels/softmax_cross_entropy.h"
 
 #include "kernels/cuda/reduction.cuh"
@@ -8,31 +9,32 @@
 namespace ember::cuda {
 namespace {
 
-constexpr int kWarps = 4;
+constexpr int kSoftmaxThreads = 128;
 constexpr int kThreads = 256;
 
-/// Lanes (x) share out the classes of a row, warps (y) the rows. `labels` and `losses` are null for
-/// the probabilities alone. A NaN that warp_max passes over comes back with the sum.
-__global__ void __launch_bounds__(kWarps* kWarpSize)
+/// Lanes (x) share out the classes of a row, as many as lanes_for says. `labels` and `losses` are
+/// null for the probabilities alone. A NaN that warp_max passes over comes back with the sum.
+__global__ void __launch_bounds__(kSoftmaxThreads)
     softmax_kernel(const float* logits, const int32_t* labels, int64_t rows, int64_t classes,
                    float* probabilities, float* losses) {
+  const unsigned lanes = blockDim.x;
   const int64_t n = int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
-  if (n >= rows) return;
-  const float* row = logits + n * classes;
-  float lane_largest = row[0];
-  for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) {
+  const bool inside = n < rows;  // a warp's last rows may lie outside, but its lanes stay
+  const float* row = logits + (inside ? n : 0) * classes;
+  float lane_largest = -INFINITY;
+  for (int64_t k = threadIdx.x; k < classes; k += lanes) {
     lane_largest = fmaxf(lane_largest, row[k]);
   }
-  const double largest = warp_max(lane_largest);
+  const double largest = warp_max(lane_largest, lanes);
   double lane_sum = 0;
-  for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) lane_sum += exp(row[k] - largest);
-  const double sum = warp_sum(lane_sum);
+  for (int64_t k = threadIdx.x; k < classes; k += lanes) lane_sum += exp(row[k] - largest);
+  const double sum = warp_sum(lane_sum, lanes);
+  if (!inside) return;
   const double share = 1.0 / sum;
-  for (int64_t k = threadIdx.x; k < classes; k += kWarpSize) {
+  const int64_t label = labels == nullptr ? -1 : labels[n];
+  for (int64_t k = threadIdx.x; k < classes; k += lanes) {
     probabilities[n * classes + k] = static_cast<float>(exp(row[k] - largest) * share);
-  }
-  if (losses != nullptr && threadIdx.x == 0) {
-    losses[n] = static_cast<float>(largest + log(sum) - row[labels[n]]);
+    if (k == label) losses[n] = static_cast<float>(largest + log(sum) - row[k]);
   }
 }
 
@@ -48,9 +50,12 @@ __global__ void __launch_bounds__(kThreads)
 void launch_softmax(const Tensor& logits, const int32_t* labels, Tensor& probabilities,
                     float* losses) {
   const int64_t rows = logits.dim(0);
+  const int64_t classes = logits.dim(1);
+  const unsigned lanes = lanes_for(classes);
+  const unsigned rows_per_block = kSoftmaxThreads / lanes;
   launch(softmax_kernel,
-         {dim3(blocks_for(rows, kWarps)), dim3(kWarpSize, kWarps), current_stream()}, logits.data(),
-         labels, rows, logits.dim(1), probabilities.data(), losses);
+         {dim3(blocks_for(rows, rows_per_block)), dim3(lanes, rows_per_block), current_stream()},
+         logits.data(), labels, rows, classes, probabilities.data(), losses);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include <bit>
 #include <cstdint>
 
 /// Reductions over a warp, a block and all blocks of a kernel. Every one merges in an order that
@@ -34,19 +35,28 @@ __device__ inline float load_partial(const float* from) { return __ldcg(from); }
 __device__ inline float2 load_partial(const float2* from) { return __ldcg(from); }
 __device__ inline float4 load_partial(const float4* from) { return __ldcg(from); }
 
-/// The warp's sum, in every lane. All lanes take part.
+/// Lanes that share out a row of `count` numbers, so that a warp takes several short rows at once:
+/// a power of two.
+inline unsigned lanes_for(int64_t count) {
+  return count < kWarpSize ? std::bit_ceil(static_cast<unsigned>(count)) : kWarpSize;
+}
+
+/// The sum over each group of `lanes` lanes, a power of two, in every lane of the group. All lanes
+/// of the warp take part.
 template <typename T>
-__device__ T warp_sum(T value) {
-  for (unsigned reach = kWarpSize / 2; reach > 0; reach /= 2) {
+__device__ T warp_sum(T value, unsigned lanes = kWarpSize) {
+  for (unsigned reach = lanes / 2; reach > 0; reach /= 2) {
     value += __shfl_xor_sync(kWholeWarp, value, reach);
   }
   return value;
 }
 
-/// The warp's largest value, in every lane. All lanes take part.
-__device__ inline float warp_max(float value) {
-  for (unsigned reach = kWarpSize / 2; reach > 0; reach /= 2) {
-    value = fmaxf(value, __shfl_xor_sync(kWholeWarp, value, reach));
+/// The largest value of each group of `lanes` lanes, in every lane of the group. All lanes of the
+/// warp take part.
+template <typename T>
+__device__ T warp_max(T value, unsigned lanes = kWarpSize) {
+  for (unsigned reach = lanes / 2; reach > 0; reach /= 2) {
+    value = max(value, __shfl_xor_sync(kWholeWarp, value, reach));
   }
   return value;
 }
