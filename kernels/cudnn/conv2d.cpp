@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <set>
+#include <string>
 
 #include "kernels/conv2d.h"
 #include "kernels/conv_backend.h"
@@ -12,16 +13,16 @@
 namespace ember::cudnn {
 namespace {
 
-/// Says once why a convolution runs on Ember's own kernel.
-void note(const Convolution& convolution, const std::string& reason) {
-  static std::set<Convolution> noted;
-  if (!noted.insert(convolution).second) return;
-  fmt::print(stderr, "note: Ember's own kernel computes {}: {}\n", to_string(convolution), reason);
+Executor& executor() {
+  // Never destroyed: as the program ends, parts of cuDNN may be gone before it.
+  static auto* const executor = new Executor;
+  return *executor;
 }
 
-Executor& executor() {
-  static Executor executor;
-  return executor;
+/// What cuDNN has no plan for, or has failed at; it is not asked again.
+std::set<Convolution>& refused() {
+  static std::set<Convolution> convolutions;
+  return convolutions;
 }
 
 /// What is pending is applied to a copy.
@@ -41,16 +42,21 @@ Tensor settled(const Tensor& dz, const PendingGradient& pending) {
 /// Runs the convolution on the operands that `prepare` returns, if there is a plan.
 template <typename Prepare>
 bool run(const Convolution& convolution, const Prepare& prepare) {
+  if (refused().contains(convolution)) return false;
+  std::string reason;
   try {
     const Planned& planned = executor().planner().find(convolution);
     if (planned.plan) {
       executor().run(*planned.plan, prepare());
       return true;
     }
-    note(convolution, "cuDNN: " + planned.refusal);
+    reason = planned.refusal;
   } catch (const Error& error) {
-    note(convolution, error.what());
+    if (error.code() != ExitCode::unavailable) throw;  // of Ember, not of cuDNN
+    reason = error.what();
   }
+  refused().insert(convolution);
+  fmt::print(stderr, "note: Ember's own kernel computes {}: {}\n", to_string(convolution), reason);
   return false;
 }
 

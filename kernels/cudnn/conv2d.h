@@ -15,7 +15,7 @@
 /// to stderr, once for each convolution.
 namespace ember::cudnn {
 
-/// y = conv(pending(x), weight) + bias, and its moments; see kernels/conv2d.h.
+/// The contracts are those of kernels/conv2d.h and kernels/depthwise_conv2d.h.
 bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                     const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
 

@@ -43,7 +43,7 @@ struct Convolution {
 Convolution convolution_of(Direction direction, const Shape& x, const Shape& weight,
                            const Window& window);
 
-/// "dgrad of 3x3 depthwise, stride 2, (32, 64, 64, 96) to (32, 32, 32, 96)".
+/// "dgrad of 3x3 depthwise, stride 2x2, padding 0 1 0 1, (32, 64, 64, 96) to (32, 32, 32, 96)".
 std::string to_string(const Convolution& convolution);
 
 }  // namespace ember::cudnn

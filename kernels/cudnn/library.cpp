@@ -16,6 +16,7 @@ namespace {
 
 constexpr const char* kName = "libcudnn.so.9";
 static_assert(CUDNN_MAJOR == 9, "kName says which major version is looked for");
+constexpr size_t kOldest = 90800;  ///< before 9.8, an operation graph wanted a handle
 
 template <typename Function>
 void resolve(void* library, const std::string& path, const char* name, Function& function) {
@@ -91,9 +92,9 @@ LoadedLibrary load_library(std::span<const std::string> files) {
   const size_t number = api.get_version();
   const std::string version =
       fmt::format("{}.{}.{}", number / 10000, number / 100 % 100, number % 100);
-  if (number / 10000 != CUDNN_MAJOR) {
-    fail(ExitCode::unavailable, "cuDNN: {} is version {}, this build needs {}.x", path, version,
-         CUDNN_MAJOR);
+  if (number / 10000 != CUDNN_MAJOR || number < kOldest) {
+    fail(ExitCode::unavailable, "cuDNN: {} is version {}, this build needs {}.x from {}.{} on",
+         path, version, CUDNN_MAJOR, kOldest / 10000, kOldest / 100 % 100);
   }
   // The library is a front: the first descriptor loads the part that knows graphs.
   cudnnBackendDescriptor_t probe = nullptr;

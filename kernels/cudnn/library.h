@@ -14,8 +14,8 @@ struct Library {
 /// Looked for under the name or folder in the environment variable EMBER_CUDNN, or, where that is
 /// not set, as libcudnn.so.9 on the loader's path and then where the build found it. Throws
 /// Error(unavailable), the same at each call, when there is none, or it is of another major version
-/// than the headers Ember was built with, or its own parts cannot be loaded, or this build is
-/// without cuDNN.
+/// than the headers Ember was built with or older than 9.8, or its own parts cannot be loaded, or
+/// this build is without cuDNN.
 const Library& library();
 
 }  // namespace ember::cudnn

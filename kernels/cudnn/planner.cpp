@@ -53,7 +53,7 @@ const Planned& Planner::find(const Convolution& convolution) {
 }
 
 Planned Planner::plan(const Convolution& convolution) const {
-  std::string refusal = "no engine supports it";
+  std::string refusal = "cuDNN: no engine supports it";
   // Engines, and whole heuristics, may fail where the next one does not.
   const auto attempt = [&](const auto& body) {
     try {
@@ -66,13 +66,13 @@ Planned Planner::plan(const Convolution& convolution) const {
   const auto consider = [&](const Descriptor& configuration) {
     Notes notes = notes_of(configuration);
     if (!acceptable(notes, convolution.allowed)) {
-      refusal = "no engine computes it in the precision and order that are allowed";
+      refusal = "cuDNN: no engine computes it in the precision and order that are allowed";
       return;
     }
     Plan plan = finish(configuration, std::move(notes));
     if (plan.workspace_bytes > workspace_limit_) {
-      refusal = fmt::format("it needs {} bytes of workspace, the limit is {}", plan.workspace_bytes,
-                            workspace_limit_);
+      refusal = fmt::format("cuDNN: it needs {} bytes of workspace, the limit is {}",
+                            plan.workspace_bytes, workspace_limit_);
       return;
     }
     chosen = std::move(plan);

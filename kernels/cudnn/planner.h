@@ -40,7 +40,7 @@ struct Plan {
 /// What cuDNN has for one convolution.
 struct Planned {
   std::optional<Plan> plan;
-  std::string refusal;  ///< why there is no plan
+  std::string refusal;  ///< where there is none, why: "cuDNN: no engine supports it"
 };
 
 /// Chooses plans for one device and keeps them: the first that cuDNN's heuristics (mode A, then its

@@ -98,10 +98,14 @@ TEST_CASE("Ember's own kernels are used again when they are chosen") {
   CHECK(stand_in->executed == before + 1);
 }
 
-TEST_CASE("a library of another major version is refused") {
+TEST_CASE("a library of another major version, or too old a one, is refused") {
+  const std::array<std::string, 1> file{EMBER_CUDNN_STAND_IN};
   stand_in->version = 100203;
-  CHECK_THROWS_WITH_AS(cudnn::load_library(std::array<std::string, 1>{EMBER_CUDNN_STAND_IN}),
-                       doctest::Contains("is version 10.2.3, this build needs 9.x"), Error);
+  CHECK_THROWS_WITH_AS(cudnn::load_library(file),
+                       doctest::Contains("is version 10.2.3, this build needs 9.x from 9.8 on"),
+                       Error);
+  stand_in->version = 90701;
+  CHECK_THROWS_WITH_AS(cudnn::load_library(file), doctest::Contains("is version 9.7.1"), Error);
   stand_in->version = 90800;
 }
 
