@@ -4,7 +4,7 @@
 # suite on the card, compute-sanitizer over the kernels' tests, the benchmarks, Ember's kernels beside
 # cuDNN's, the study on drawn faces, and PyTorch's steps where PyTorch is installed. Goes on after a
 # failure; ends with a table.
-#   FOLDER    where the report goes (default gpu-report)
+#   FOLDER    where the report goes (default gpu-report), empty or new
 #   BUILD     the build folder (default build-gpu)
 #   PYTHON    the Python that may have PyTorch (default python3)
 #   -h        this text
@@ -22,6 +22,10 @@ python=${PYTHON:-python3}
 if ! command -v nvidia-smi >/dev/null || ! nvidia-smi -L >/dev/null 2>&1; then
   echo "error: $0: no NVIDIA GPU here (nvidia-smi finds none); the emulated card is tested by scripts/test.sh" >&2
   exit 69
+fi
+if [ -n "$(ls -A "$report" 2>/dev/null)" ]; then
+  echo "error: $0: $report is not empty; name another FOLDER" >&2
+  exit 73
 fi
 mkdir -p "$report" || exit 73
 
@@ -42,9 +46,9 @@ step() {
 }
 skip() { printf '%-24s skipped: %s\n' "$1" "$2" | tee -a "$summary"; }
 
-architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
+architectures=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | tr -d . | sort -u | paste -sd ';')
 step configure cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-  -DEMBER_CUDA_ARCHITECTURES="$architecture"
+  -DEMBER_CUDA_ARCHITECTURES="$architectures"
 step build cmake --build "$build"
 step devices "$build/devices"
 
@@ -53,8 +57,12 @@ export EMBER_TEST_REQUIRE_GPU=1
 step suite ctest --test-dir "$build" --output-on-failure
 
 if command -v compute-sanitizer >/dev/null; then
+  # Every kernel at small shapes: the tests at the models' would take hours.
   for tool in memcheck racecheck initcheck synccheck; do
-    step "$tool" compute-sanitizer --tool "$tool" --error-exitcode 1 "$build/test_kernels"
+    for folder in tensor data kernels; do
+      step "${tool}_$folder" compute-sanitizer --tool "$tool" --error-exitcode 1 \
+        "$build/test_$folder" -tc="orders:*"
+    done
   done
 else
   skip compute-sanitizer "not installed (it comes with the CUDA Toolkit)"

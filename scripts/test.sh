@@ -13,8 +13,10 @@ cd "$(dirname "$0")/.."
 
 scripts/setup.sh
 scripts/lint.sh --format
-# One architecture: that of the GPU here, if there is one.
-architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .) || true
-cmake --preset default --log-level=WARNING -DEMBER_CUDA_ARCHITECTURES="${architecture:-90}"
+# The architectures of the GPUs here; where there is none, one, to see that nvcc takes the kernels.
+# (Without a driver nvidia-smi says so on its standard output.)
+architectures=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null |
+  grep -xE '[0-9]+\.[0-9]+' | tr -d . | sort -u | paste -sd ';') || true
+cmake --preset default --log-level=WARNING -DEMBER_CUDA_ARCHITECTURES="${architectures:-90}"
 cmake --build --preset default
 ctest --preset default "$@"
