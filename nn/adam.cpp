@@ -2,19 +2,28 @@
 
 namespace ember {
 
+void Adam::gather_slots() {
+  slots_.clear();
+  size_t k = 0;
+  model_->for_each_parameter([&](Layer& layer, Parameter& parameter) {
+    if (k == averages_.size()) averages_.emplace_back();
+    auto& [m, v] = averages_[k++];
+    if (!layer.trainable() || !parameter.learned) return;
+    EMBER_REQUIRE(!parameter.gradient.empty(),
+                  "Adam: {}/{} has no gradient yet; run backward first", layer.name(),
+                  parameter.variable);
+    const Device device = parameter.value.device();
+    for (Tensor* average : {&m, &v}) {
+      *average =
+          average->empty() ? Tensor::zeros(parameter.value.shape(), device) : average->on(device);
+    }
+    slots_.push_back({parameter.value, parameter.gradient, m, v});
+  });
+  model_version_ = model_->version();
+}
+
 void Adam::update() {
-  if (slots_.empty()) {
-    model_->for_each_parameter([&](Layer& layer, Parameter& parameter) {
-      if (!layer.trainable() || !parameter.learned) return;
-      EMBER_REQUIRE(!parameter.gradient.empty(),
-                    "Adam: {}/{} has no gradient yet; run backward first", layer.name(),
-                    parameter.variable);
-      const auto zeros = [&] {
-        return Tensor::zeros(parameter.value.shape(), parameter.value.device());
-      };
-      slots_.push_back({parameter.value, parameter.gradient, zeros(), zeros()});
-    });
-  }
+  if (model_version_ != model_->version()) gather_slots();
   adam(slots_, options_, steps_);
 }
 

@@ -8,8 +8,9 @@
 namespace ember {
 
 /// The Adam optimizer over the trainable parameters of a model; see kernels/adam.h. The model must
-/// have run a training step or `Model::backward` before, so that gradients exist; moments start at
-/// 0.
+/// have run a training step or `Model::backward` before, so that gradients exist. The averages of a
+/// parameter start at 0 when it first learns; they stay while its layer is frozen, and follow the
+/// model to another device.
 class Adam {
  public:
   Adam(Model& model, AdamOptions options) : model_(&model), options_(options) {}
@@ -30,9 +31,19 @@ class Adam {
   void set_learning_rate(double rate) { options_.learning_rate = rate; }
 
  private:
+  /// Of a parameter's gradient and its square; empty until the parameter learns.
+  struct Averages {
+    Tensor m;
+    Tensor v;
+  };
+
+  void gather_slots();
+
   Model* model_;
   AdamOptions options_;
-  std::vector<AdamSlot> slots_;
+  std::vector<Averages> averages_;  ///< of each parameter of the model, in order
+  std::vector<AdamSlot> slots_;     ///< of what learns
+  int64_t model_version_ = -1;      ///< that `slots_` belong to
   int64_t steps_ = 0;
 };
 

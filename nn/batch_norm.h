@@ -26,7 +26,8 @@ class BatchNorm : public Layer {
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 
-  /// Keeps the moving statistics in training steps too, while gamma and beta still learn.
+  /// Keeps the moving statistics in training steps too, while gamma and beta still learn. For the
+  /// layers of a model, call the model's.
   void use_moving_statistics(bool moving) { moving_only_ = moving; }
   float epsilon() const { return epsilon_; }
 

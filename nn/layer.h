@@ -123,8 +123,7 @@ class Layer {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   Parameter& parameter(std::string_view variable);
 
-  bool trainable() const { return trainable_; }
-  void set_trainable(bool trainable) { trainable_ = trainable; }
+  bool trainable() const { return trainable_; }  ///< see Model::set_trainable
   /// True when training changes something of this layer.
   bool learns() const;
 
@@ -134,6 +133,7 @@ class Layer {
   Parameter& add_parameter(Parameter parameter);
 
  private:
+  friend class Model;
   std::string name_;
   std::vector<Parameter> parameters_;
   bool trainable_ = true;

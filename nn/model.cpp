@@ -105,7 +105,7 @@ void Model::to(Device device) {
 }
 
 void Model::set_trainable(Value first, Value last, bool trainable) {
-  for (Value value = first; value <= last; ++value) layer(value).set_trainable(trainable);
+  for (Value value = first; value <= last; ++value) layer(value).trainable_ = trainable;
   training_.reset();
   version_ += 1;
 }
@@ -224,11 +224,12 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
   observer_(nullptr, false);
   const Signal& output = plan.values.back();
   if (output.pending.identity()) return output.raw;
-  if (materialized_.empty() || materialized_.shape() != output.raw.shape()) {
+  if (materialized_.empty() || materialized_.dim(0) < batch) {
     materialized_ = Tensor(output.raw.shape(), device_);
   }
-  materialize(output.raw, output.pending, materialized_);
-  return materialized_;
+  Tensor whole = materialized_.rows(0, batch);
+  materialize(output.raw, output.pending, whole);
+  return whole;
 }
 
 void Model::backward(const Tensor& doutput) {
@@ -297,10 +298,6 @@ std::vector<LayerRow> Model::summary() const {
     rows.push_back(std::move(row));
   }
   return rows;
-}
-
-int64_t Model::arena_bytes(int64_t batch, bool training) {
-  return make_plan(nodes_, batch, training, thread_count(), device_).bytes;
 }
 
 }  // namespace ember

@@ -67,8 +67,7 @@ class Model {
   /// What an optimizer changes: learned parameters of trainable layers, as Keras counts.
   int64_t trainable_count() const;
 
-  /// Moves the weights to a device and computes there from now on. Gradients go along; an
-  /// optimizer's state does not, so that optimizers are made afterwards.
+  /// Moves the weights and gradients to a device and computes there from now on.
   void to(Device device);
   Device device() const { return device_; }
 
@@ -94,14 +93,12 @@ class Model {
   void backward(const Tensor& doutput);
 
   /// What is called before each layer's part of a pass, and with null behind the last one: so that
-  /// a profile knows whose kernels are queued. Layers that run image by image are left out.
+  /// a profile knows whose kernels are queued. Layers that run image by image are left out, and a
+  /// step that a graph repeats calls nothing.
   using Observer = std::function<void(const Layer* layer, bool backward)>;
   void observe(Observer observer) { observer_ = std::move(observer); }
 
   std::vector<LayerRow> summary() const;
-
-  /// Bytes of activations and gradients of a pass with this batch size.
-  int64_t arena_bytes(int64_t batch, bool training);
 
  private:
   Value add_node(std::unique_ptr<Layer> layer, std::vector<Value> inputs);
@@ -120,7 +117,7 @@ class Model {
   Observer observer_ = [](const Layer*, bool) {};
   std::optional<Plan> training_;
   std::optional<Plan> inference_;
-  Tensor materialized_;  ///< the output, where the last layer leaves something pending
+  Tensor materialized_;  ///< the largest output, where the last layer leaves something pending
   Tensor images_;        ///< of the last forward
   Step step_;
 };
