@@ -17,6 +17,7 @@ struct StepKind {
   const void* labels;
   int64_t rows;
   int64_t model_version;
+  uint64_t seed;  ///< Step::seed
   ConvBackend conv;
 
   bool operator==(const StepKind&) const = default;

@@ -60,9 +60,13 @@ void EarlyStopping::on_train_end(Model& model) {
 }
 
 Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch) {
+  BatchMemory memory;
+  return evaluate(model, source, epoch, memory);
+}
+
+Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch, BatchMemory& memory) {
   Evaluation evaluation;
   std::vector<float> all;
-  BatchMemory memory;
   EpochTotals totals;
   int64_t classes = 0;
   source.start_epoch(epoch);
@@ -86,6 +90,7 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
             const FitOptions& options, std::span<Callback* const> callbacks) {
   History history;
   Trainer trainer(model, optimizer);
+  BatchMemory validation_memory;
   uint64_t number = options.first_step;
   bool go_on = true;
   for (int epoch = 1; epoch <= options.epochs && go_on; ++epoch) {
@@ -119,7 +124,7 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
                        .ms_per_step = 1000 * progress.seconds /
                                       static_cast<double>(std::max<int64_t>(progress.step, 1))};
     if (validation != nullptr) {
-      const Evaluation evaluation = evaluate(model, *validation, order);
+      const Evaluation evaluation = evaluate(model, *validation, order, validation_memory);
       // The weights can leave the numbers in the epoch's last step, which no training loss shows.
       if (!std::isfinite(evaluation.loss)) {
         fail_on_loss(fmt::format("in the validation after epoch {}", epoch), options.stage);

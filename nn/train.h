@@ -87,5 +87,8 @@ struct Evaluation {
   std::vector<int32_t> labels;
 };
 Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch = 0);
+/// In `memory`, which several evaluations may share: the later ones then allocate nothing on the
+/// device.
+Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch, BatchMemory& memory);
 
 }  // namespace ember

@@ -70,6 +70,7 @@ void Trainer::queue(const BatchView& given, const Step& step) {
        .labels = batch.labels.data(),
        .rows = batch.labels.size(),
        .model_version = model_->version(),
+       .seed = step.seed,
        .conv = conv_backend()},
       [&] {
         cuda::set_replayed_dropout_step(step.number);

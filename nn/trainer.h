@@ -35,7 +35,8 @@ struct BatchMemory {
   BatchLoss loss;
   Tensor dlogits;
 
-  /// `batch` on a device: itself where it lies there already, else a copy.
+  /// `batch` on a device: itself where it lies there already, else a copy, which lasts until the
+  /// next call.
   BatchView placed(const BatchView& batch, Device device);
 };
 
@@ -61,9 +62,9 @@ class Trainer {
   Trainer(Model& model, Adam& optimizer, bool graphs = true)
       : model_(&model), optimizer_(&optimizer), graphs_(graphs) {}
 
-  /// At most this many steps may be without their result,
+  /// Steps that may be without their result at most.
   static constexpr int64_t kMostPending = 8;
-  /// and with this many a GPU always has work.
+  /// Steps without their result that suffice for a GPU to have work at any time.
   static constexpr int64_t kStepsAhead = 4;
 
   /// Takes a step.

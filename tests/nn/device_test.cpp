@@ -111,7 +111,7 @@ StepCost cost_of_step(Device device, bool frozen, bool graphs, const BatchView& 
     before = device_stats();
     allocated = memory_stats();
     trainer.queue(batch, {.training = true, .seed = 1, .number = number});
-    trainer.result(2);
+    trainer.result(Trainer::kStepsAhead);
   }
   const DeviceStats after = device_stats();
   return {.device = {.launches = after.launches - before.launches,
@@ -160,7 +160,7 @@ TEST_CASE("batches that lie on the host reach the device without a wait or an al
 namespace {
 
 /// Losses and weights of a run that changes what a run may change: the rows of a batch, the
-/// learning rate, whether BatchNorm uses its moving statistics, which layers train.
+/// learning rate, the seed, whether BatchNorm uses its moving statistics, which layers train.
 std::vector<double> trace_of_run(Device device, bool graphs) {
   Model model = small_mobilenet(device, true);
   Adam adam(model, {.learning_rate = 1e-3});
@@ -169,18 +169,22 @@ std::vector<double> trace_of_run(Device device, bool graphs) {
   const BatchView last{whole.images.rows(0, 2), whole.labels.rows(0, 2)};
   std::vector<double> trace;
   uint64_t number = 0;
+  uint64_t seed = 1;
   const auto train = [&](int steps) {
     for (int i = 0; i < steps; ++i) {
-      const Step step{.training = true, .seed = 1, .number = number++};
+      const Step step{.training = true, .seed = seed, .number = number++};
       trace.push_back(trainer.step(i % 4 == 3 ? last : whole, step).loss());
     }
   };
   train(7);
   adam.set_learning_rate(1e-4);
   train(1);
+  seed = 2;
+  train(3);
   model.use_moving_statistics(true);
   train(3);
   model.set_trainable(0, model.layer_count() / 2, true);
+  train(3);
   model.set_trainable(0, model.layer_count() / 2, false);
   train(3);
   model.for_each_parameter([&](Layer&, Parameter& parameter) {

@@ -80,6 +80,55 @@ TEST_CASE("fit learns, and reports each step and epoch") {
   CHECK(adam.steps() == 60);
 }
 
+TEST_CASE("Adam moves what learns at the time, on every device") {
+  for_each_device([] {
+    Model model("two", {2, 2, 3});
+    model.add(GlobalAveragePool("pool"));
+    model.add(Dense("first", 4));
+    model.add(Dense("second", 3));
+    model.initialize(1);
+    Adam adam(model, {.learning_rate = 0.1});
+    Trainer trainer(model, adam);
+    ColourSource source(8, 8);
+    const BatchView batch = *source.next();
+    const auto weights_of = [&](const char* layer) {
+      return model.layer(layer).parameter("kernel").value.to(Device::cpu);
+    };
+    // Which of the two layers two steps move.
+    const auto moved = [&] {
+      const Tensor first = weights_of("first");
+      const Tensor second = weights_of("second");
+      for (int i = 0; i < 2; ++i) trainer.step(batch, {.training = true});
+      return std::pair(!equal_bytes(first, weights_of("first")),
+                       !equal_bytes(second, weights_of("second")));
+    };
+    CHECK(moved() == std::pair(true, true));
+    model.set_trainable(0, 1, false);
+    CHECK(moved() == std::pair(false, true));
+    model.set_trainable(0, 1, true);
+    model.to(test_device);
+    CHECK(moved() == std::pair(true, true));
+  });
+}
+
+TEST_CASE("epochs with a validation go on as graphs") {
+  for_each_device([] {
+    Model model = colour_model();
+    model.to(test_device);
+    Adam adam(model, {.learning_rate = 0.1});
+    ColourSource training(40, 16);
+    ColourSource validation(10, 16);
+    struct : Callback {
+      std::vector<int64_t> replays;
+      void on_epoch_begin(int, int) override { replays.push_back(device_stats().replays); }
+      void on_train_end(Model&) override { replays.push_back(device_stats().replays); }
+    } counter;
+    Callback* callbacks[] = {&counter};
+    fit(model, adam, training, &validation, {.stage = "only", .epochs = 4}, callbacks);
+    CHECK(counter.replays[4] - counter.replays[3] == (test_device == Device::cuda ? 3 : 0));
+  });
+}
+
 TEST_CASE("the mean of an epoch weighs batches by their rows") {
   Model model = colour_model();
   Adam adam(model, {.learning_rate = 0.0f});
