@@ -18,8 +18,9 @@ std::string_view to_string(Device device);
 enum class HostMemory { pageable, pinned };
 
 /// A block of device memory, 64-byte aligned (on the CPU, 2 MiB and huge pages asked for from 4 MiB
-/// on). Not initialised. Throws Error(unavailable) when this machine has no such device; pinned
-/// memory needs a GPU too.
+/// on). Not initialised. Throws Error(unavailable) when this machine has no such device (pinned
+/// memory needs a GPU too), and where there is not enough memory std::bad_alloc for the host's,
+/// Error(internal) with the figures for a GPU's.
 class Storage {
  public:
   Storage(Device device, size_t bytes, HostMemory host = HostMemory::pageable);

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <cstdio>
 #include <string_view>
 
@@ -23,6 +24,9 @@ inline std::string_view name_of_call(std::string_view call) {
 inline void report_call(const char* call, cudaError_t error) noexcept {
   // At the end of a program the runtime may be gone before the last owner of memory.
   if (error == cudaErrorCudartUnloading) return;
+  // After a kernel's fault every call fails with it, and hundreds of tensors are still to be freed.
+  static std::atomic<cudaError_t> last{cudaSuccess};
+  if (last.exchange(error) == error) return;
   const std::string_view name = name_of_call(call);
   std::fprintf(stderr, "warning: %.*s: %s\n", static_cast<int>(name.size()), name.data(),
                cudaGetErrorString(error));
@@ -39,7 +43,8 @@ inline void report_call(const char* call, cudaError_t error) noexcept {
     }                                                                        \
   } while (false)
 
-/// The same for destructors: prints a warning and goes on.
+/// The same for destructors: prints a warning, one for all that follow it with the same reason, and
+/// goes on.
 #define EMBER_CUDA_REPORT(call)                            \
   do {                                                     \
     const cudaError_t ember_cuda_error = (call);           \

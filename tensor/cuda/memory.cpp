@@ -19,6 +19,17 @@ void keep_freed_memory() {
   EMBER_CUDA_CHECK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold));
 }
 
+[[noreturn]] void fail_for_want_of_memory(size_t bytes) {
+  static_cast<void>(cudaGetLastError());
+  size_t free = 0;
+  size_t total = 0;
+  EMBER_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  fail(ExitCode::internal,
+       "the GPU has no room for {} MiB more ({} of its {} MiB are free); smaller images or batches "
+       "need less",
+       (bytes >> 20) + 1, free >> 20, total >> 20);
+}
+
 cudaMemcpyKind kind_of(Direction direction) {
   switch (direction) {
     case Direction::to_device:
@@ -35,10 +46,12 @@ cudaMemcpyKind kind_of(Direction direction) {
 
 std::byte* allocate(size_t bytes) {
   [[maybe_unused]] static const bool once = (keep_freed_memory(), true);
+  EMBER_REQUIRE(!capturing(), "{} bytes are asked for while a graph is recorded", bytes);
   void* block = nullptr;
   // Of no bytes, CUDA makes no block.
-  EMBER_REQUIRE(!capturing(), "{} bytes are asked for while a graph is recorded", bytes);
-  EMBER_CUDA_CHECK(cudaMallocAsync(&block, bytes == 0 ? 1 : bytes, current_stream()));
+  const cudaError_t error = cudaMallocAsync(&block, bytes == 0 ? 1 : bytes, current_stream());
+  if (error == cudaErrorMemoryAllocation) fail_for_want_of_memory(bytes);
+  if (error != cudaSuccess) fail_call("cudaMallocAsync", error, __FILE__, __LINE__);
   count_memory_change();
   return static_cast<std::byte*>(block);
 }
@@ -54,7 +67,12 @@ std::byte* allocate_pinned(size_t bytes) {
   return static_cast<std::byte*>(block);
 }
 
-void deallocate_pinned(std::byte* block) noexcept { EMBER_CUDA_REPORT(cudaFreeHost(block)); }
+void deallocate_pinned(std::byte* block) noexcept {
+  // Where an error ends the work early, copies may still be under way.
+  count_host_wait();
+  EMBER_CUDA_REPORT(cudaStreamSynchronize(current_stream()));
+  EMBER_CUDA_REPORT(cudaFreeHost(block));
+}
 
 void copy(void* to, const void* from, size_t bytes, Direction direction) {
   if (bytes == 0) return;

@@ -12,6 +12,8 @@ namespace ember::cuda {
 
 enum class Direction { to_device, to_host, on_device };
 
+/// Throws Error(internal) with how much is free where there is not enough, and while a graph is
+/// recorded.
 std::byte* allocate(size_t bytes);
 void deallocate(std::byte* block) noexcept;
 

@@ -11,7 +11,10 @@ Stream::~Stream() {
   if (stream_ != nullptr) EMBER_CUDA_REPORT(cudaStreamDestroy(stream_));
 }
 
-Event::Event() { EMBER_CUDA_CHECK(cudaEventCreate(&event_)); }
+Event::Event(Purpose purpose) {
+  EMBER_CUDA_CHECK(cudaEventCreateWithFlags(
+      &event_, purpose == Purpose::timing ? cudaEventDefault : cudaEventDisableTiming));
+}
 
 Event::~Event() {
   if (event_ != nullptr) EMBER_CUDA_REPORT(cudaEventDestroy(event_));
@@ -22,7 +25,8 @@ void Event::record(cudaStream_t stream) { EMBER_CUDA_CHECK(cudaEventRecord(event
 bool Event::done() const {
   const cudaError_t error = cudaEventQuery(event_);
   if (error == cudaErrorNotReady) return false;
-  EMBER_CUDA_CHECK(error);
+  // Here the host meets what went wrong in a kernel long queued.
+  if (error != cudaSuccess) fail_call("cudaEventQuery", error, __FILE__, __LINE__);
   return true;
 }
 

@@ -26,7 +26,8 @@ class Stream {
 /// A mark in a stream: done when everything queued before it is.
 class Event {
  public:
-  Event();
+  enum class Purpose { order, timing };
+  explicit Event(Purpose purpose = Purpose::order);  ///< one for order alone is cheaper
   ~Event();
   Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
   Event& operator=(Event&& other) noexcept {
@@ -34,13 +35,12 @@ class Event {
     return *this;
   }
 
-  cudaEvent_t get() const { return event_; }
   void record(cudaStream_t stream);
   /// Whether it is done; never waits.
   bool done() const;
   /// Waits until it is done.
   void wait() const;
-  /// From `start`, which is done, to this one, which is done.
+  /// From `start`, which is done, to this one, which is done; both for timing.
   float milliseconds_since(const Event& start) const;
 
  private:

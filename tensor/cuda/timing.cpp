@@ -25,8 +25,8 @@ void write(const Storage& to) {
 
 double seconds_of(const std::function<void()>& work) {
   static const Storage displacing = buffer(4);
-  Event begin;
-  Event end;
+  Event begin(Event::Purpose::timing);
+  Event end(Event::Purpose::timing);
   write(displacing);
   begin.record(current_stream());
   work();
