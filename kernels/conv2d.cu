@@ -142,7 +142,7 @@ void dgrad(const Dy& dy, const W& weight, int64_t depth, const ProductOutput& dx
 
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                     const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
-  const Convolution conv = cpu::convolution_of(x.shape(), weight.shape(), y.shape(), window);
+  const Convolution conv = convolution_of(x.shape(), weight.shape(), y.shape(), window);
   const auto pixels = static_cast<int>(conv.pixels());
   const auto outputs = static_cast<int>(conv.outputs);
   const auto depth = static_cast<int>(conv.kernel_size());
@@ -161,7 +161,7 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
            weight.data(), Divider(depth), tiles, output, gathered);
   } else if (!fits_float4(conv.channels, {x.data(), weight.data()}) || !fits_outputs ||
              !fits_float4(pending)) {
-    forward<float, Tile32x32>(patches, weights, output, moments);
+    forward<float, ScalarTile>(patches, weights, output, moments);
   } else if (conv.pointwise()) {
     const Operand<MatrixLayout, ActivationSource, true> rows{{pixels, depth}, source};
     forward<float4, Tile128x64, Tile64x64, Tile128x32, Tile256x16, Tile32x32>(rows, weights, output,
@@ -173,7 +173,7 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx) {
-  const Convolution conv = cpu::convolution_of(dx.shape(), weight.shape(), dz.shape(), window);
+  const Convolution conv = convolution_of(dx.shape(), weight.shape(), dz.shape(), window);
   const auto channels = static_cast<int>(conv.channels);
   const auto outputs = static_cast<int>(conv.outputs);
   const auto pixels = static_cast<int>(conv.images * conv.height * conv.width);
@@ -184,7 +184,7 @@ void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor
   const Operand<TapLayout, PlainSource, false> taps{TapLayout(conv), {weight.data()}};
   if (!fits_float4(conv.channels, {dx.data(), weight.data()}) ||
       !fits_float4(conv.outputs, {dz.data()}) || !fits_float4(pending)) {
-    dgrad<float, Tile32x32>(spread, taps, depth, output);
+    dgrad<float, ScalarTile>(spread, taps, depth, output);
   } else if (conv.pointwise()) {
     const Operand<MatrixLayout, GradientSource, true> rows{{pixels, outputs}, source};
     const Operand<MatrixLayout, PlainSource, false> weights{{outputs, channels}, {weight.data()}};

@@ -7,8 +7,7 @@
 //   4. what is pending on either operand is applied on the way to shared memory
 //   5. dbias is one more column: the sums of dy are its product with ones
 //   6. photos have too few channels for 16-byte accesses: a direct kernel copies their rows to
-//   shared
-//      memory as they stand and reads the patches there
+//      shared memory as they stand and reads the patches there
 #include "kernels/conv2d.h"
 #include "kernels/cuda/convolution.cuh"
 #include "kernels/cuda/direct_convolution.cuh"
@@ -206,7 +205,7 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias) {
-  const Convolution conv = cpu::convolution_of(x.shape(), dweight.shape(), dz.shape(), window);
+  const Convolution conv = convolution_of(x.shape(), dweight.shape(), dz.shape(), window);
   const auto pixels = static_cast<int>(conv.pixels());
   const auto outputs = static_cast<int>(conv.outputs);
   const auto depth = static_cast<int>(conv.kernel_size());
@@ -223,7 +222,7 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
            source, tiles, grid, gradient);
   } else if (!fits_float4(conv.channels, {x.data(), dweight.data()}) || !fits_outputs ||
              !fits_float4(x_pending)) {
-    wgrad<float, Tile32x32>(dy, PatchLayout(conv), source, gradient);
+    wgrad<float, ScalarTile>(dy, PatchLayout(conv), source, gradient);
   } else if (conv.pointwise()) {
     wgrad<float4, Tile64x64, Tile32x32, Tile96x16, Tile16x32, Tile64x24, Tile24x64>(
         dy, MatrixLayout{pixels, depth}, source, gradient);

@@ -1,14 +1,29 @@
 #pragma once
 
+#include <limits>
+
 #include "kernels/cuda/divider.cuh"
 #include "kernels/cuda/operand.cuh"
 #include "kernels/simd/convolution.h"
+#include "tensor/error.h"
 
 /// The layouts that make a convolution a matrix product (kernels/conv2d.h has the formula). None of
 /// the matrices exists in memory.
 namespace ember::cuda {
 
 using cpu::Convolution;
+
+/// cpu::convolution_of where an int can count its pixels and taps, padding included.
+inline Convolution convolution_of(const Shape& x, const Shape& weight, const Shape& y,
+                                  const Window& window) {
+  constexpr int64_t kMost = std::numeric_limits<int>::max() / 2;
+  const Convolution conv = cpu::convolution_of(x, weight, y, window);
+  EMBER_REQUIRE(conv.pixels() <= kMost && conv.images * conv.height * conv.width <= kMost &&
+                    conv.kernel_size() <= kMost,
+                "convolution of {} with {}: more than {} pixels or taps", to_string(x),
+                to_string(weight), kMost);
+  return conv;
+}
 
 /// A row or tap that takes every pixel out of the image.
 constexpr int kNowhere = -(1 << 30);

@@ -141,9 +141,8 @@ class PixelTiles {
 /// Whether a convolution is one for a direct kernel of `shared_bytes` on activations at `x`: few
 /// channels, rows of whole float4, and a window that a block has room for.
 inline bool fits_direct(const Convolution& conv, const void* x, int64_t shared_bytes) {
-  constexpr int64_t kMostShared = 48 * 1024;  // of any GPU, without asking for more
   return conv.channels < 4 && fits_float4(conv.width * conv.channels, {x}) &&
-         shared_bytes <= kMostShared;
+         shared_bytes <= int64_t{kCommonSharedBytes};
 }
 
 }  // namespace ember::cuda
