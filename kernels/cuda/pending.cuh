@@ -64,7 +64,7 @@ template <class V>
 class ChannelPendingGradient {
  public:
   __device__ ChannelPendingGradient(const PendingGradient& pending, int64_t c)
-      : forward_(pending.forward, c),
+      : forward_(pending.forward.has_clip() ? pending.forward : Pending{}, c),
         a_(broadcast<V>(1.0f)),
         b_(broadcast<V>(0.0f)),
         c_(broadcast<V>(0.0f)),

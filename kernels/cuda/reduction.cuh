@@ -83,10 +83,13 @@ __device__ void merge_rows(Cell* cells, unsigned rows, unsigned count) {
 /// which then may read (with load_partial) what they all wrote. The counter starts at 0 and is 0
 /// again afterwards. Every thread of the block calls it.
 __device__ inline bool is_last_block(unsigned* counter, unsigned blocks) {
-  __threadfence();
   __syncthreads();
   bool last = false;
-  if (thread_in_block() == 0) last = atomicInc(counter, blocks - 1) == blocks - 1;
+  if (thread_in_block() == 0) {
+    __threadfence();  // of all that the barrier has put before it
+    last = atomicInc(counter, blocks - 1) == blocks - 1;
+    __threadfence();
+  }
   return __syncthreads_or(last) != 0;
 }
 
@@ -112,6 +115,7 @@ template <typename Cell>
 __device__ bool merge_blocks(Cell* cells, unsigned count, Cell* partials, unsigned* counters,
                              unsigned block, unsigned blocks) {
   constexpr unsigned kMembers = kFamily;
+  constexpr unsigned kAtOnce = 8;  // reads under way; the last member's again where there are fewer
   __syncthreads();
   while (blocks > 1) {
     const unsigned family = block / kMembers;
@@ -124,9 +128,16 @@ __device__ bool merge_blocks(Cell* cells, unsigned count, Cell* partials, unsign
     const Cell* rows = partials + static_cast<int64_t>(family) * kMembers * count;
     for (unsigned i = thread_in_block(); i < count; i += threads_in_block()) {
       Cell merged = load_partial(rows + i);
-#pragma unroll 8
-      for (unsigned member = 1; member < members; ++member) {
-        merge(merged, load_partial(rows + static_cast<int64_t>(member) * count + i));
+      for (unsigned first = 1; first < members; first += kAtOnce) {
+        Cell next[kAtOnce];
+#pragma unroll
+        for (unsigned k = 0; k < kAtOnce; ++k) {
+          next[k] = load_partial(rows + int64_t{min(first + k, members - 1)} * count + i);
+        }
+#pragma unroll
+        for (unsigned k = 0; k < kAtOnce; ++k) {
+          if (first + k < members) merge(merged, next[k]);
+        }
       }
       cells[i] = merged;
     }

@@ -37,10 +37,11 @@ GEMM = "kernels/cuda/gemm.cuh"
 DIRECT = "kernels/cuda/direct_convolution.cuh"
 MUTANTS = {
     "missing fence": Mutant(
-        REDUCTION, "orders: sums*", "  __threadfence();\n", "", RACE, "kernels/batch_norm.cu"),
+        REDUCTION, "orders: sums*", "    __threadfence();  // of", "    // of", RACE,
+        "kernels/batch_norm.cu"),
     "missing barrier before the counter": Mutant(
-        REDUCTION, "orders: sums*", "  __threadfence();\n  __syncthreads();\n",
-        "  __threadfence();\n", RACE, "kernels/batch_norm.cu"),
+        REDUCTION, "orders: sums*", "  __syncthreads();\n  bool last", "  bool last", RACE,
+        "kernels/batch_norm.cu"),
     "only one thread knows that the block is the last": Mutant(
         REDUCTION, "orders: sums*", "__syncthreads_or(last) != 0", "last",
         f"{RACE}|divergent barrier|deadlock|{UNWRITTEN}|{WRONG}", "kernels/batch_norm.cu"),
@@ -57,8 +58,8 @@ MUTANTS = {
         GEMM, "orders: matrix*", "    __syncthreads();\n    int current = 0;",
         "    int current = 0;", f"{RACE}|{UNWRITTEN}", "kernels/matmul.cu"),
     "missing barrier between the tiles": Mutant(
-        GEMM, "orders: matrix*", "      }\n      __syncthreads();\n    }\n  }\n\n  /// Hands",
-        "      }\n    }\n  }\n\n  /// Hands", f"{RACE}|{UNWRITTEN}", "kernels/matmul.cu"),
+        GEMM, "orders: matrix*", "LoaderA::kFloats);\n      __syncthreads();\n    }\n    multiply_step",
+        "LoaderA::kFloats);\n    }\n    multiply_step", f"{RACE}|{UNWRITTEN}", "kernels/matmul.cu"),
     "patches read before the window is there": Mutant(
         "kernels/conv2d.cu", "orders: convolutions of photos", "  }\n  __syncthreads();\n", "  }\n",
         f"{RACE}|{UNWRITTEN}"),
@@ -86,7 +87,7 @@ MUTANTS = {
         "  const ChannelPending<", f"{BOUNDS}|{RACE}"),
     "guard off by one in the loss": Mutant(
         "kernels/softmax_cross_entropy.cu", "softmax_cross_entropy equals*",
-        "if (n >= rows) return;", "if (n > rows) return;", BOUNDS),
+        "inside = n < rows;", "inside = n <= rows;", f"{BOUNDS}|{RACE}"),
     "guard off by one in the loss's gradient": Mutant(
         "kernels/softmax_cross_entropy.cu", "softmax_cross_entropy equals*",
         "if (i >= rows * classes) return;", "if (i > rows * classes) return;", BOUNDS),
@@ -96,8 +97,8 @@ MUTANTS = {
         "kernels/softmax_cross_entropy.cu"),
     "a warp's sum without its last step": Mutant(
         REDUCTION, "softmax_cross_entropy equals*",
-        "T warp_sum(T value) {\n  for (unsigned reach = kWarpSize / 2; reach > 0",
-        "T warp_sum(T value) {\n  for (unsigned reach = kWarpSize / 2; reach > 1", WRONG,
+        "T warp_sum(T value, unsigned lanes = kWarpSize) {\n  for (unsigned reach = lanes / 2; reach > 0",
+        "T warp_sum(T value, unsigned lanes = kWarpSize) {\n  for (unsigned reach = lanes / 2; reach > 1", WRONG,
         "kernels/softmax_cross_entropy.cu"),
     "tail one too long in Adam": Mutant(
         "kernels/adam.cu", "adam follows*", "i < chunk.size; i += kThreads",
