@@ -33,8 +33,8 @@ void add(const Tensor& a, const Pending& a_pending, const Tensor& b, const Pendi
   const bool vector = fits_float4(channels, {a.data(), b.data(), y.data()}) &&
                       fits_float4(a_pending) && fits_float4(b_pending);
   launch(vector ? add_kernel<float4> : add_kernel<float>,
-         channel_grid(a.size() / channels, channels, vector ? 4 : 1), a.data(), a_pending, b.data(),
-         b_pending, a.size(), channels, y.data());
+         channel_grid(a.size(), channels, vector ? 4 : 1), a.data(), a_pending, b.data(), b_pending,
+         a.size(), channels, y.data());
 }
 
 }  // namespace ember::cuda

@@ -55,9 +55,8 @@ void drop(const Tensor& from, const Pending& pending, const DropoutMask& mask, T
   const int64_t channels = from.dim(-1);
   const bool vector = fits_float4(channels, {from.data(), to.data()}) && fits_float4(pending);
   launch(vector ? dropout_kernel<float4> : dropout_kernel<float>,
-         channel_grid(from.size() / channels, channels, vector ? 4 : 1), from.data(), pending,
-         from.size(), channels, 1.0f / (1.0f - mask.rate), mask, replayed_step().address(),
-         to.data());
+         channel_grid(from.size(), channels, vector ? 4 : 1), from.data(), pending, from.size(),
+         channels, 1.0f / (1.0f - mask.rate), mask, replayed_step().address(), to.data());
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ void global_average_pool_backward(const Tensor& dy, Tensor& dx) {
   const int64_t pixels = dx.dim(1) * dx.dim(2);
   const int64_t channels = dx.dim(3);
   const bool vector = fits_float4(channels, {dy.data(), dx.data()});
-  LaunchConfig config = channel_grid(pixels, channels, vector ? 4 : 1);
+  LaunchConfig config = channel_grid(pixels * channels, channels, vector ? 4 : 1);
   config.grid.z = capped_blocks(dx.dim(0));
   launch(vector ? global_average_pool_backward_kernel<float4>
                 : global_average_pool_backward_kernel<float>,

@@ -45,16 +45,16 @@ void materialize(const Tensor& raw, const Pending& pending, Tensor& z) {
   const int64_t channels = raw.dim(-1);
   const bool vector = fits_float4(channels, {raw.data(), z.data()}) && fits_float4(pending);
   launch(vector ? materialize_kernel<float4> : materialize_kernel<float>,
-         channel_grid(raw.size() / channels, channels, vector ? 4 : 1), raw.data(), raw.size(),
-         channels, pending, z.data());
+         channel_grid(raw.size(), channels, vector ? 4 : 1), raw.data(), raw.size(), channels,
+         pending, z.data());
 }
 
 void materialize_gradient(const Tensor& dz, const PendingGradient& pending, Tensor& dx) {
   const int64_t channels = dz.dim(-1);
   const bool vector = fits_float4(channels, {dz.data(), dx.data()}) && fits_float4(pending);
   launch(vector ? materialize_gradient_kernel<float4> : materialize_gradient_kernel<float>,
-         channel_grid(dz.size() / channels, channels, vector ? 4 : 1), dz.data(), dz.size(),
-         channels, pending, dx.data());
+         channel_grid(dz.size(), channels, vector ? 4 : 1), dz.data(), dz.size(), channels, pending,
+         dx.data());
 }
 
 }  // namespace ember::cuda

@@ -31,11 +31,15 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
   const double sum = warp_sum(lane_sum, lanes);
   if (!inside) return;
   const double share = 1.0 / sum;
-  const int64_t label = labels == nullptr ? -1 : labels[n];
+  const int64_t label = labels == nullptr ? 0 : labels[n];
   for (int64_t k = threadIdx.x; k < classes; k += lanes) {
     probabilities[n * classes + k] = static_cast<float>(exp(row[k] - largest) * share);
-    if (k == label) losses[n] = static_cast<float>(largest + log(sum) - row[k]);
+    if (k == label && losses != nullptr) {
+      losses[n] = static_cast<float>(largest + log(sum) - row[k]);
+    }
   }
+  // Nobody else looks at labels that are on the GPU.
+  if (threadIdx.x == 0 && (label < 0 || label >= classes)) losses[n] = NAN;
 }
 
 __global__ void __launch_bounds__(kThreads)

@@ -21,10 +21,12 @@ inline dim3 channel_block(int64_t channels, int lanes) {
   return {width, kChannelThreads / width, 1};
 }
 
-/// One row a thread until there are blocks enough for the largest GPU, then more.
-inline LaunchConfig channel_grid(int64_t rows, int64_t channels, int lanes) {
+/// For a matrix of `size` elements: one row a thread until there are blocks enough for the largest
+/// GPU, then more.
+inline LaunchConfig channel_grid(int64_t size, int64_t channels, int lanes) {
   constexpr unsigned kMaxRowBlocks = 2048;
-  if (rows == 0 || channels == 0) return {dim3(0), dim3(1), current_stream()};
+  if (size == 0) return {dim3(0), dim3(1), current_stream()};
+  const int64_t rows = size / channels;
   const dim3 block = channel_block(channels, lanes);
   const unsigned column_blocks = blocks_for(channels, int64_t{lanes} * block.x);
   const unsigned row_blocks = std::min(blocks_for(rows, block.y), kMaxRowBlocks);

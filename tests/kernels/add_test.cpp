@@ -39,6 +39,30 @@ TEST_CASE("add sums two activations, each after its own pending transform") {
   });
 }
 
+TEST_CASE("tensors of two devices are refused by name") {
+  for_each_device([] {
+    if (test_device == Device::cpu) return;
+    const Tensor here = Tensor::zeros({2, 3});
+    const Tensor there = here.to(test_device);
+    Tensor y = there.clone();
+    CHECK_THROWS_WITH_AS(add(there, {}, here, {}, y),
+                         "add: b is on cpu, the other tensors are on cuda", Error);
+    y = here.clone();
+    CHECK_THROWS_WITH_AS(add(there, {}, there, {}, y), doctest::Contains("add: y is on cpu"),
+                         Error);
+  });
+}
+
+TEST_CASE("rows without a channel are no work") {
+  for_each_device([] {
+    const Tensor a({4, 0}, test_device);
+    Tensor y({4, 0}, test_device);
+    add(a, {}, a, {}, y);
+    materialize(a, {}, y);
+    materialize_gradient(a, {}, y);
+  });
+}
+
 TEST_CASE("add names the argument whose shape differs") {
   const Tensor a = Tensor::zeros({2, 3});
   const Tensor b = Tensor::zeros({2, 4});

@@ -82,6 +82,20 @@ TEST_CASE("the loss stays finite where the probability underflows or exp would o
   });
 }
 
+TEST_CASE("the loss of a label that is no class is not a number where nobody has looked at it") {
+  for_each_device([] {
+    if (test_device == Device::cpu) return;
+    const int32_t classes[] = {0, -1, 3, 2};
+    const Tensor logits = random_uniform({4, 3}, -1, 1, 1);
+    Tensor probabilities = poisoned({4, 3});
+    Tensor losses = poisoned({4});
+    softmax_cross_entropy_forward(logits, on_device(LabelTensor::from({4}, classes)), probabilities,
+                                  losses);
+    const auto loss = to_double(losses);
+    for (size_t n = 0; n < 4; ++n) CHECK(std::isnan(loss[n]) == (n == 1 || n == 2));
+  });
+}
+
 TEST_CASE("softmax_cross_entropy names what does not fit") {
   const Tensor logits = Tensor::zeros({2, 3});
   Tensor probabilities = Tensor::zeros({2, 3});
