@@ -17,10 +17,13 @@
 /// elements a channel:
 ///
 ///     dbeta = sum(du)      dgamma = sum(du * xhat)
-///     dx = gamma / sqrt(variance + epsilon) * (du - dbeta / M - xhat * dgamma / M)      (batch
-///     statistics) dx = gamma / sqrt(variance + epsilon) * du (moving statistics)
+///     dx = gamma / sqrt(variance + epsilon) * (du - dbeta / M - xhat * dgamma / M)
 ///
-/// which for batch statistics travels on as the a, b, c of a PendingGradient.
+/// with batch statistics; with moving ones
+///
+///     dx = gamma / sqrt(variance + epsilon) * du
+///
+/// What batch statistics give travels on as the a, b, c of a PendingGradient.
 /// All per-channel tensors have shape (C).
 namespace ember {
 
@@ -30,9 +33,9 @@ struct Moments {
   Tensor variance;  ///< biased: divided by the number of elements
 };
 
-/// Mean and biased variance of each channel of x (.., C). Partial results are (count, mean, M2) of
-/// fixed blocks of rows, merged in fixed order, so neither a large mean nor the number of threads
-/// changes the result.
+/// Mean and biased variance of each channel of x (.., C). Partial results, of fixed blocks of rows,
+/// are (count, mean, M2), or sums of what is left when a value of the channel is taken away, merged
+/// in fixed order: neither a large mean nor the number of threads changes the result.
 void channel_moments(const Tensor& x, Moments& moments);
 
 /// scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale.

@@ -7,9 +7,8 @@
 
 /// Two-dimensional convolution (cross-correlation, as in every deep learning framework).
 ///
-///     y[n, oh, ow, o] = bias[o] + sum over (kh, kw, i) of
-///                       x[n, oh*stride_h + kh - top, ow*stride_w + kw - left, i] * weight[o, kh,
-///                       kw, i]
+///     y[n, oh, ow, o] = bias[o] + sum over (kh, kw, i) of x[n, h, w, i] * weight[o, kh, kw, i]
+///     with h = oh*stride_h + kh - top and w = ow*stride_w + kw - left
 ///
 /// x (N, H, W, I), weight (O, KH, KW, I), bias (O) or empty, y (N, OH, OW, O); x outside the image
 /// is 0, after its pending transform, not before. Backward needs x, weight and the gradient; never

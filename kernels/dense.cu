@@ -1,5 +1,5 @@
 // A dense layer is a 1x1 convolution over images of one pixel. Its ladder:
-//   1. a thread an output: at a batch of 32 a handful of threads, each reading 57600 weights
+//   1. a thread an output: at a batch of 32 some 4000 threads, each reading 57600 weights
 //   2. the tiled product of gemm.cuh: each weight is read once for the whole batch. What counts is
 //      how many bytes are under way, and 32 rows are one row of tiles
 //   3. forward: small tiles, whose depth is split over enough blocks to keep the whole memory

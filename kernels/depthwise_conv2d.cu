@@ -10,7 +10,8 @@
 //   6. the moments of the output are gathered in registers as it is written
 // The gradient of the input at stride 1 is the same convolution with the kernel turned round; at
 // stride 2 a thread makes 2x2 pixels from 2x2 values of dy. Kernels other than 3x3 and other
-// strides stop at rung 2. depthwise_conv2d_wgrad.cu has the gradient of the weights.
+// strides stop at rung 2, with what is pending and the moments. depthwise_conv2d_wgrad.cu has the
+// gradient of the weights.
 #include "kernels/depthwise_conv2d.h"
 
 #include "kernels/cuda/depthwise.cuh"

@@ -7,9 +7,8 @@
 
 /// Depthwise convolution: every channel has a kernel of its own.
 ///
-///     y[n, oh, ow, c] = sum over (kh, kw) of
-///                       x[n, oh*stride_h + kh - top, ow*stride_w + kw - left, c] * weight[kh, kw,
-///                       c]
+///     y[n, oh, ow, c] = sum over (kh, kw) of x[n, h, w, c] * weight[kh, kw, c]
+///     with h = oh*stride_h + kh - top and w = ow*stride_w + kw - left
 ///
 /// x (N, H, W, C), weight (KH, KW, C), y (N, OH, OW, C); x outside the image is 0, after its
 /// pending transform. Backward needs x, weight and the gradient. 9 multiplications an output: bound

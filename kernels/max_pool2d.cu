@@ -8,17 +8,11 @@
 // element of dx is written once, the zeros too.
 #include "kernels/max_pool2d.h"
 
-#include <type_traits>
-
 #include "kernels/cuda/channel_grid.cuh"
 #include "kernels/cuda/pending.cuh"
 
 namespace ember::cuda {
 namespace {
-
-/// The choices that belong to a V.
-template <class V>
-using Choice = std::conditional_t<kLanes<V> == 1, uint8_t, uchar4>;
 
 struct PoolShape {
   int64_t images;
@@ -66,7 +60,7 @@ __global__ void __launch_bounds__(kChannelThreads)
     for (int64_t ow = threadIdx.y; ow < shape.out_width; ow += blockDim.y) {
       const float* window = x + (in_row * shape.width + ow * size) * shape.channels + channel;
       V best = transform(load<V>(window));
-      Choice<V> best_at{};
+      Bytes<V> best_at{};
 #pragma unroll
       for (int h = 0; h < size; ++h) {
 #pragma unroll
@@ -78,7 +72,7 @@ __global__ void __launch_bounds__(kChannelThreads)
       }
       const int64_t to = (row * shape.out_width + ow) * shape.channels + channel;
       store(y + to, best);
-      *reinterpret_cast<Choice<V>*>(choice + to) = best_at;
+      *reinterpret_cast<Bytes<V>*>(choice + to) = best_at;
     }
   }
 }
@@ -97,12 +91,12 @@ __global__ void __launch_bounds__(kChannelThreads)
     const int64_t oh = row % window_rows;
     for (int64_t ow = threadIdx.y; ow < window_columns; ow += blockDim.y) {
       V gradient = broadcast<V>(0.0f);
-      Choice<V> chosen{};
+      Bytes<V> chosen{};
       if (oh < shape.out_height && ow < shape.out_width) {
         const int64_t from =
             ((image * shape.out_height + oh) * shape.out_width + ow) * shape.channels + channel;
         gradient = load<V>(dy + from);
-        chosen = *reinterpret_cast<const Choice<V>*>(choice + from);
+        chosen = *reinterpret_cast<const Bytes<V>*>(choice + from);
       }
 #pragma unroll
       for (int kh = 0; kh < size; ++kh) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <type_traits>
 
 /// Neighbouring channels as one value. Kernels are templates over V, which is float4 (16 bytes an
 /// access) where the tensors allow it and float where they do not.
@@ -12,6 +13,10 @@ namespace ember::cuda {
 /// Floats in a V.
 template <class V>
 inline constexpr int kLanes = sizeof(V) / sizeof(float);
+
+/// As many bytes.
+template <class V>
+using Bytes = std::conditional_t<kLanes<V> == 1, uint8_t, uchar4>;
 
 /// Whether rows of `channels` floats at these addresses can be read 16 bytes at a time. A null
 /// pointer is no obstacle.
