@@ -29,7 +29,9 @@ inline int barrier_all(int predicate) {
 enum class Shuffle { index, up, down, exchange };
 [[gnu::noinline]] uint64_t shuffle(Shuffle kind, unsigned mask, uint64_t value, unsigned argument,
                                    unsigned width);
-[[gnu::noinline]] unsigned ballot(unsigned mask, bool predicate);
+enum class Vote { any, all, ballot };
+/// The lanes whose predicate is true.
+[[gnu::noinline]] unsigned vote(Vote kind, unsigned mask, bool predicate);
 [[gnu::noinline]] void sync_warp(unsigned mask);
 
 /// __threadfence.

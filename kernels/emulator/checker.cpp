@@ -5,106 +5,151 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/emulator/emulator.h"
 #include "kernels/emulator/memory.h"
 #include "kernels/emulator/report.h"
 
 namespace ember::emulator {
 namespace {
 
-int64_t accesses = 0;
-
 /// The running thread's place in the order of things; what it does next is recorded under it.
 Access now{};
 
-/// Whether a barrier or fence puts `before`, of another thread of this block, before `now`.
+/// Whether a barrier puts `before`, of another thread of this block, before `now`.
 bool ordered_in_block(const Access& before) {
   if (before.barrier != now.barrier) return true;
-  return before.thread / kWarpSize == now.thread / kWarpSize && before.warp != now.warp;
+  if (before.thread / kWarpSize != now.thread / kWarpSize) return false;
+  const Warp& warp = machine.warps[current->warp];
+  const unsigned sync = warp.last_common_sync(before.thread % kWarpSize, current->lane);
+  return static_cast<int16_t>(static_cast<uint16_t>(sync) - before.warp) > 0;
 }
 
-/// What a block has published through the counter at `address`; null where it has not.
-Release* find_release(uint32_t block, const void* address) {
-  auto& releases = machine.releases[block];
-  const auto found =
-      std::find_if(releases.begin(), releases.end(),
-                   [address](const Release& release) { return release.address == address; });
-  return found == releases.end() ? nullptr : &*found;
+/// Whether the fence of the thread itself stands behind `access`.
+bool fenced(const Fence& fence, const Access& access) {
+  const int barrier = access.barrier;
+  return barrier < fence.barrier || (barrier == fence.barrier && access.fences < fence.count);
 }
 
-/// Whether the running block has seen an atomic operation behind which `before`, of another block
-/// of this launch, had been fenced.
-bool ordered_between_blocks(const Access& before, const void* address) {
-  if (machine.acquired == nullptr) return false;
-  const Release* release = find_release(before.block - machine.first_block, machine.acquired);
-  if (release == nullptr) return false;
-  const bool acquired =
-      current->number == machine.acquiring_thread || machine.barrier_epoch > machine.acquire_epoch;
-  if (!acquired) return false;
-  if (address == release->address) return true;  // the counter itself
-  const int epoch = before.barrier;
-  const int own_fence = release->fence_epochs[before.thread];
-  const bool by_releasing_thread =
-      before.thread == release->thread && epoch <= release->fence_epoch;
-  return by_releasing_thread || epoch < release->fence_epoch || epoch <= own_fence;
+/// Whether what `access`, of the release's block, has done is visible through the release.
+bool covers(const Release& release, const Access& access) {
+  if (access.thread == release.thread) return fenced(release.fence, access);
+  const int barrier = access.barrier;
+  if (barrier < release.fence.barrier) return true;
+  const bool same_warp = access.thread / kWarpSize == release.thread / kWarpSize;
+  if (same_warp && barrier == release.fence.barrier && access.warp < release.fence.warp) {
+    return true;
+  }
+  return !release.others.empty() && fenced(release.others[access.thread], access);
 }
 
-inline bool ordered(const Access& before, const void* address) {
-  if (before.block == now.block) return before.thread == now.thread || ordered_in_block(before);
+/// Whether the running thread has seen `acquire`, an atomic operation of its block.
+bool has_seen(const Acquire& acquire) {
+  if (acquire.thread == current->number || acquire.barrier < machine.barrier_epoch) return true;
+  return acquire.thread / kWarpSize == current->warp &&
+         machine.warps[current->warp].last_common_sync(acquire.thread % kWarpSize, current->lane) >
+             acquire.warp;
+}
+
+/// Whether the running thread has seen an atomic operation behind which `before`, of another thread
+/// in this launch, had been fenced.
+bool published(const Access& before) {
+  for (const Acquire& acquire : machine.acquires) {
+    if (!has_seen(acquire)) continue;
+    const auto& blocks = machine.releases[acquire.address];
+    const auto found = blocks.find(before.block);
+    if (found == blocks.end()) continue;
+    for (const Release& release : found->second) {
+      if (release.number < acquire.number && covers(release, before)) return true;
+    }
+  }
+  return false;
+}
+
+inline bool ordered(const Access& before) {
   if (before.block < machine.first_block) return true;  // an earlier launch, or nobody
-  return ordered_between_blocks(before, address);
+  if (before.block == now.block && (before.thread == now.thread || ordered_in_block(before))) {
+    return true;
+  }
+  return published(before);
 }
 
-/// A race of one word, if there is one; `name` describes the memory.
+/// A race of one word or byte, if there is one; `name` describes the memory.
 template <typename Name>
-inline void check_word(Cell& cell, bool writes, const void* address, const Name& name) {
+inline void check_cell(Cell& cell, bool writes, const Name& name) {
   const bool atomic = (now.flags & kAtomic) != 0;
   const Access& write = cell.write;
-  if ((write.bytes & now.bytes) != 0 && !(atomic && (write.flags & kAtomic) != 0) &&
-      !ordered(write, address)) {
+  if (!(atomic && (write.flags & kAtomic) != 0) && !ordered(write)) {
     stop(describe_race(name(), write, true, now, writes));
   }
   Access& read = cell.read;
+  const bool same_epoch = read.block == now.block && read.barrier == now.barrier;
+  const bool same_warp = read.thread / kWarpSize == now.thread / kWarpSize;
   if (writes) {
-    if ((read.bytes & now.bytes) != 0 && read.block >= machine.first_block) {
-      // Several readers share one record: other lanes of this thread's warp, or other warps.
-      const bool same_epoch = read.block == now.block && read.barrier == now.barrier;
-      const bool same_warp = read.thread / kWarpSize == now.thread / kWarpSize;
-      const bool others =
-          same_epoch && ((read.flags & kManyWarps) != 0 ||
-                         ((read.flags & kManyLanes) != 0 && same_warp && read.warp == now.warp));
-      if (others || !ordered(read, address)) {
-        stop(describe_race(name(), read, false, now, true));
-      }
+    const bool in_launch = read.block >= machine.first_block;
+    const bool other_lanes =
+        same_epoch && same_warp && read.warp == now.warp && (read.flags & kManyLanes) != 0;
+    const bool other_warps = same_epoch && (read.flags & kManyWarps) != 0;
+    const bool other_blocks =
+        in_launch && (read.flags & kManyBlocks) != 0 && machine.acquires.empty();
+    if (other_lanes || other_warps || other_blocks || !ordered(read)) {
+      stop(describe_race(name(), read, false, now, true));
     }
     cell.write = now;
     return;
   }
-  uint8_t flags = 0;
-  uint8_t bytes = now.bytes;
-  if (read.block == now.block && read.barrier == now.barrier) {
-    bytes |= read.bytes;
-    flags = read.flags & kManyWarps;
+  uint16_t flags = 0;
+  if (read.block >= machine.first_block) {
+    flags = read.block == now.block ? read.flags & kManyBlocks : kManyBlocks;
+  }
+  if (same_epoch) {
+    flags |= read.flags & kManyWarps;
     if (read.thread != now.thread) {
-      if (read.thread / kWarpSize != now.thread / kWarpSize) flags |= kManyWarps;
-      if (read.thread / kWarpSize == now.thread / kWarpSize && read.warp == now.warp) {
-        flags |= kManyLanes;
-      }
+      if (!same_warp) flags |= kManyWarps;
+      if (same_warp && read.warp == now.warp) flags |= kManyLanes;
     } else if (read.warp == now.warp) {
       flags |= read.flags & kManyLanes;
     }
   }
   read = now;
   read.flags = flags;
-  read.bytes = bytes;
+}
+
+/// Gives the bytes of a word cells of their own.
+[[gnu::noinline]] void split(Cell& cell, Cell* bytes) {
+  std::fill_n(bytes, kWord, cell);
+  cell.write = {};
+  cell.write.block = now.block;
+  cell.write.flags = kSplit;
+}
+
+/// Calls `body` with the cells of an access: that of a word, or, once parts of the word have been
+/// accessed, those of its bytes in `mask`.
+template <typename Body>
+[[gnu::always_inline]] inline void for_each_cell(const MemoryRange& range, size_t word,
+                                                 uint8_t mask, const Body& body) {
+  Cell* cell = range.cells + word;
+  unsigned cells = 1;
+  if (mask != 15 || (cell->write.flags & kSplit) != 0) [[unlikely]] {
+    Cell* bytes = range.byte_cells + word * kWord;
+    if ((cell->write.flags & kSplit) == 0) split(*cell, bytes);
+    cell = bytes;
+    cells = mask;
+  }
+  for (; cells != 0; cells >>= 1, ++cell) {
+    if ((cells & 1) != 0) body(*cell);
+  }
 }
 
 /// Calls `body(word address, mask of bytes)` for each word of an access.
 template <typename Body>
-inline void for_each_word(const void* address, size_t bytes, const Body& body) {
+[[gnu::always_inline]] inline void for_each_word(const void* address, size_t bytes,
+                                                 const Body& body) {
   const auto* at = static_cast<const std::byte*>(address);
   const auto* end = at + bytes;
   const size_t offset = reinterpret_cast<uintptr_t>(at) % kWord;
+  if (offset == 0 && bytes % kWord == 0) [[likely]] {
+    for (; at < end; at += kWord) body(at, uint8_t{15});
+    return;
+  }
   const std::byte* word = at - offset;
   auto mask = static_cast<uint8_t>(15u << offset & 15u);
   for (; word < end; word += kWord) {
@@ -126,23 +171,18 @@ void check_global(const void* address, size_t bytes, bool writes) {
     if (reads && (state.written & mask) != mask) {
       stop(describe_access("reads", bytes, now.site, "global memory that was never written"));
     }
-    now.bytes = mask;
-    check_word(global_memory.cells[i], writes, word, [] { return "global memory"; });
+    for_each_cell(global_memory, i, mask,
+                  [&](Cell& cell) { check_cell(cell, writes, [] { return "global memory"; }); });
     if (writes) state.written |= mask & 15u;
   });
 }
 
-/// The shared array of the latest access: the next one is mostly of the same.
-const SharedArray* latest_array = nullptr;
-
 void check_static(const void* address, size_t bytes, bool writes) {
   const char* verb = writes ? "writes" : "reads";
+  const bool reads = !writes || (now.flags & kAtomic) != 0;
   const auto* begin = static_cast<const std::byte*>(address);
-  const SharedArray* array = latest_array;
-  if (array == nullptr || static_cast<size_t>(begin - array->begin) >= array->bytes) {
-    array = latest_array = find_shared_array(address);
-    if (array == nullptr) stop(describe_access(verb, bytes, now.site, "memory of the host"));
-  }
+  const SharedArray* array = find_shared_array(address);
+  if (array == nullptr) stop(describe_access(verb, bytes, now.site, "memory of the host"));
   const size_t size = array->dynamic ? machine.call->shared_bytes : array->bytes;
   if (begin + bytes > array->begin + size) {
     stop(describe_access(verb, bytes, now.site,
@@ -150,21 +190,22 @@ void check_static(const void* address, size_t bytes, bool writes) {
                                      begin - array->begin, array->name, size)));
   }
   for_each_word(address, bytes, [&](const std::byte* word, uint8_t mask) {
-    Cell& cell = static_memory.cells[static_memory.word(word)];
-    if (cell.write.block != now.block) cell.write = {};  // an earlier block's
-    if (cell.read.block != now.block) cell.read = {};
-    if (!writes && cell.write.block == 0) {
-      stop(describe_access(verb, bytes, now.site,
-                           fmt::format("shared array {} at byte {}, never written in this block",
-                                       array->name, begin - array->begin)));
-    }
-    now.bytes = mask;
-    check_word(cell, writes, word, [&] { return "shared array " + array->name; });
+    const size_t i = static_memory.word(word);
+    Cell& whole = static_memory.cells[i];
+    if (whole.write.block != now.block) whole.write = {};  // an earlier block's
+    if (whole.read.block != now.block) whole.read = {};
+    for_each_cell(static_memory, i, mask, [&](Cell& cell) {
+      if (reads && cell.write.block == 0) {
+        stop(describe_access("reads", bytes, now.site,
+                             fmt::format("shared array {} at byte {}, never written in this block",
+                                         array->name, begin - array->begin)));
+      }
+      check_cell(cell, writes, [&] { return "shared array " + array->name; });
+    });
   });
 }
 
-inline void check(const void* address, size_t bytes, bool writes, Site site, uint8_t flags) {
-  ++accesses;
+inline void check(const void* address, size_t bytes, bool writes, Site site, uint16_t flags) {
   now.site = site;
   now.flags = flags;
   if ((reinterpret_cast<uintptr_t>(address) & (bytes - 1)) != 0 && std::has_single_bit(bytes)) {
@@ -181,39 +222,62 @@ inline void check(const void* address, size_t bytes, bool writes, Site site, uin
 
 }  // namespace
 
-int64_t checked_accesses() { return accesses; }
-
 void note_progress() {
   now.block = machine.serial();
   now.thread = static_cast<uint16_t>(current->number);
   now.barrier = static_cast<uint16_t>(machine.barrier_epoch);
   now.warp = static_cast<uint16_t>(machine.warps[current->warp].epoch);
+  const Fence& fence = current->fence;
+  constexpr unsigned kMostFences = 2047;
+  now.fences = fence.barrier == static_cast<int>(machine.barrier_epoch)
+                   ? static_cast<uint16_t>(std::min(fence.count, kMostFences))
+                   : 0;
 }
 
-void check_access(const void* address, size_t bytes, bool writes, Site site) {
+// Called for every access: one function without calls on the way.
+[[gnu::flatten]] void check_access(const void* address, size_t bytes, bool writes, Site site) {
   check(address, bytes, writes, site, 0);
 }
 
-void check_atomic(const void* address, size_t bytes, Site site) {
-  if (global_memory.contains(address)) {
-    // Seen before the check: it orders what this atomic itself finds.
-    machine.acquired = address;
-    machine.acquiring_thread = current->number;
-    machine.acquire_epoch = machine.barrier_epoch;
-  }
-  check(address, bytes, true, site, kAtomic);
-  if (!global_memory.contains(address)) return;
-  Release* known = find_release(machine.block, address);
-  Release& release = known != nullptr ? *known : machine.releases[machine.block].emplace_back();
-  release.address = address;
+namespace {
+
+/// The running thread sees what has been released at `address`.
+void acquire(const void* address) {
+  if (!machine.releases.contains(address)) return;
+  auto& acquires = machine.acquires;
+  const auto same = [&](const Acquire& other) {
+    return other.address == address && other.thread == current->number &&
+           other.barrier == machine.barrier_epoch;
+  };
+  const auto known = std::find_if(acquires.begin(), acquires.end(), same);
+  Acquire& acquire = known != acquires.end() ? *known : acquires.emplace_back();
+  acquire = {address, current->number, machine.atomics, machine.barrier_epoch,
+             machine.warps[current->warp].epoch};
+}
+
+/// What the running thread, or a barrier before it, has fenced is released at `address`.
+void release(const void* address) {
+  if (machine.fencing == 0) return;
+  const bool alone = machine.fencing == 1 && current->fence.barrier >= 0;
+  Release& release = machine.releases[address][machine.serial()].emplace_back();
   release.thread = current->number;
-  release.fence_epoch = current->fence_epoch;
-  release.fence_epochs.resize(machine.threads.size());
+  release.number = machine.atomics;
+  release.fence = current->fence;
+  if (alone) return;
   for (const Thread& thread : machine.threads) {
-    // A fence of another thread counts once a barrier has put it before this atomic.
-    const bool before = thread.fence_epoch < static_cast<int>(machine.barrier_epoch);
-    release.fence_epochs[thread.number] = before ? thread.fence_epoch : -1;
+    const bool before = thread.fence.barrier < static_cast<int>(machine.barrier_epoch);
+    release.others.push_back(before ? thread.fence : Fence{});
   }
+}
+
+}  // namespace
+
+void check_atomic(const void* address, size_t bytes, Site site) {
+  const bool global = global_memory.contains(address);
+  machine.atomics += 1;
+  if (global) acquire(address);  // before the check: it orders what this operation itself finds
+  check(address, bytes, true, site, kAtomic);
+  if (global) release(address);
 }
 
 }  // namespace ember::emulator

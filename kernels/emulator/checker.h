@@ -7,9 +7,11 @@
 
 /// Finds data races, accesses out of bounds and reads of memory that was never written.
 ///
-/// Each word remembers its last write and its last reads. Two accesses of one word, at least one a
-/// write, must be ordered: by a barrier of their block, by a __syncwarp of their warp, or, between
-/// blocks, by a fence before an atomic operation that the other block has seen the result of.
+/// Each word, and each byte where a kernel accesses bytes, remembers its last write and its last
+/// read, and whether others have read as well. Two accesses, at least one a write, must be ordered:
+/// by a barrier of their block, by a __syncwarp that both lanes took part in, or by a fence behind
+/// the first and before an atomic operation, of which the other thread has seen a later one at the
+/// same address: its own, or one that a barrier has put before.
 namespace ember::emulator {
 
 /// The running thread goes on: after a barrier or a __syncwarp, or because its turn has come.

@@ -22,7 +22,8 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 // A block's shared memory: blocks run one after another, so one copy serves. No static shared array
-// reaches 64 KiB; this alignment puts at least 16 KiB between two of them: the red zones.
+// reaches 64 KiB; this alignment puts at least 16 KiB between two of them: the red zones. (The
+// dynamic array needs none: its size is looked at.)
 #define __shared__ static __attribute__((aligned(65536)))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define EMBER_UNCHECKED __attribute__((no_sanitize("thread")))
@@ -45,7 +46,6 @@ inline constexpr int warpSize = 32;
 
 __forceinline__ void __syncwarp(unsigned mask = 0xffffffffu) { ember::emulator::sync_warp(mask); }
 inline void __threadfence() { ember::emulator::fence(); }
-inline void __threadfence_block() {}
 
 namespace ember::emulator {
 
@@ -88,13 +88,13 @@ __forceinline__ T __shfl_xor_sync(unsigned mask, T value, int lanes, int width =
                                      static_cast<unsigned>(lanes), width);
 }
 __forceinline__ unsigned __ballot_sync(unsigned mask, int predicate) {
-  return ember::emulator::ballot(mask, predicate != 0);
+  return ember::emulator::vote(ember::emulator::Vote::ballot, mask, predicate != 0);
 }
 __forceinline__ int __any_sync(unsigned mask, int predicate) {
-  return __ballot_sync(mask, predicate) != 0;
+  return ember::emulator::vote(ember::emulator::Vote::any, mask, predicate != 0) != 0 ? 1 : 0;
 }
 __forceinline__ int __all_sync(unsigned mask, int predicate) {
-  return __ballot_sync(mask, !predicate) == 0;
+  return ember::emulator::vote(ember::emulator::Vote::all, mask, predicate == 0) == 0 ? 1 : 0;
 }
 
 // Memory -----------------------------------------------------------------------------------------
@@ -106,18 +106,6 @@ __forceinline__ T __ldg(const T* address) {
 template <typename T>
 __forceinline__ T __ldcg(const T* address) {
   return *address;
-}
-template <typename T>
-__forceinline__ T __ldcs(const T* address) {
-  return *address;
-}
-template <typename T>
-__forceinline__ void __stcs(T* address, T value) {
-  *address = value;
-}
-template <typename T>
-__forceinline__ void __stcg(T* address, T value) {
-  *address = value;
 }
 
 namespace ember::emulator {
@@ -174,27 +162,19 @@ __forceinline__ unsigned atomicInc(unsigned* address, unsigned limit) {
 using std::isnan;
 using std::max;
 using std::min;
+// Of a NaN and a number, CUDA takes the number.
+inline float max(float x, float y) { return fmaxf(x, y); }
+inline float min(float x, float y) { return fminf(x, y); }
 
-inline float __fmaf_rn(float x, float y, float z) { return fmaf(x, y, z); }
-inline float __fadd_rn(float x, float y) { return x + y; }
-inline float __fmul_rn(float x, float y) { return x * y; }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 inline double rsqrt(double x) { return 1.0 / sqrt(x); }
-inline float __expf(float x) { return expf(x); }
-inline float __logf(float x) { return logf(x); }
-inline float __fdividef(float x, float y) { return x / y; }
-inline float __saturatef(float x) { return x > 0.0f ? fminf(x, 1.0f) : 0.0f; }
 inline int __popc(unsigned x) { return std::popcount(x); }
 inline int __clz(int x) { return std::countl_zero(static_cast<unsigned>(x)); }
 inline int __ffs(int x) { return x == 0 ? 0 : std::countr_zero(static_cast<unsigned>(x)) + 1; }
 inline unsigned __umulhi(unsigned x, unsigned y) {
   return static_cast<unsigned>(static_cast<uint64_t>(x) * y >> 32);
 }
-inline int __float2int_rn(float x) { return static_cast<int>(std::nearbyint(x)); }
-inline int __float2int_rd(float x) { return static_cast<int>(std::floor(x)); }
-inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
-inline float __int_as_float(int x) { return std::bit_cast<float>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
 
 // NOLINTEND(bugprone-*,google-*,readability-*)

@@ -82,7 +82,4 @@ const std::vector<CountedLaunch>& counted_launches();
 std::map<std::string, KernelCounters> counters();
 void reset_counters();
 
-/// Accesses that the checker has looked at since the program began.
-int64_t checked_accesses();
-
 }  // namespace ember::emulator

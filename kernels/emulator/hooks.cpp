@@ -72,9 +72,10 @@ struct OutOfBounds {
   const void* index;
 };
 
-[[noreturn]] void out_of_bounds(const OutOfBounds& data, unsigned long index) {
+[[noreturn]] void out_of_bounds(const OutOfBounds& data, const void* index) {
+  const auto value = reinterpret_cast<intptr_t>(index);  // read as signed: -1 is a likely mistake
   const std::string text =
-      fmt::format("out of bounds: index {} of an array of type {} ({}:{})", index, data.array->name,
+      fmt::format("out of bounds: index {} of an array of type {} ({}:{})", value, data.array->name,
                   last_two_parts(data.file), data.line);
   if (current != nullptr) stop(describe_index(text));
   std::fprintf(stderr, "error: %s\n", text.c_str());
@@ -152,10 +153,10 @@ EMBER_ATOMICS(64, uint64_t)
 void __tsan_atomic_thread_fence(int) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 void __ubsan_handle_out_of_bounds(void* data, void* index) {
-  out_of_bounds(*static_cast<const OutOfBounds*>(data), reinterpret_cast<unsigned long>(index));
+  out_of_bounds(*static_cast<const OutOfBounds*>(data), index);
 }
 void __ubsan_handle_out_of_bounds_abort(void* data, void* index) {
-  out_of_bounds(*static_cast<const OutOfBounds*>(data), reinterpret_cast<unsigned long>(index));
+  out_of_bounds(*static_cast<const OutOfBounds*>(data), index);
 }
 
 }  // extern "C"

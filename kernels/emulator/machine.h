@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,7 @@ inline uint3 index_of(uint32_t number, const dim3& size) {
 }
 
 inline constexpr unsigned kMaxThreads = 1024;
-inline constexpr size_t kMaxSharedBytes = size_t{227} << 10;
+inline constexpr size_t kMaxSharedBytes = size_t{163} << 10;  // of an 8.0 card
 
 /// A place in the program: a return address, relative to where the program is loaded.
 using Site = uint32_t;
@@ -34,13 +36,22 @@ enum class State { ready, at_barrier, at_warp_operation, returned };
 struct Fiber;
 
 /// What a lane waits for in a warp operation.
-enum class WarpOperation { shuffle, ballot, sync };
+enum class WarpOperation { shuffle, vote, sync };
 struct Waiting {
   WarpOperation operation;
+  int kind;  ///< Shuffle or Vote: lanes meet only in the same one
   unsigned mask;
   uint64_t value;
   unsigned source;  ///< lane whose value a shuffle returns; kWarpSize or more: undefined
   uint64_t result;
+};
+
+/// A thread's last __threadfence: the epochs it stood in, and how many of its fences had stood in
+/// that barrier epoch.
+struct Fence {
+  int barrier = -1;
+  unsigned warp = 0;
+  unsigned count = 0;
 };
 
 /// One CUDA thread.
@@ -50,32 +61,48 @@ struct Thread {
   unsigned warp;
   unsigned lane;
   State state;
-  Fiber* fiber;  ///< null before it has begun and after it has returned
-  Site site;     ///< where it waits
+  Fiber* fiber;       ///< null before it has begun and after it has returned
+  Site site;          ///< where it waits
+  const void* frame;  ///< of the barrier it waits at, on its stack
   Waiting waiting;
-  int fence_epoch;  ///< barrier epoch of its last __threadfence; -1 for none
+  Fence fence;
 };
 
 struct Warp {
-  unsigned present;   ///< lanes that exist
-  unsigned returned;  ///< lanes that have returned
-  unsigned epoch;     ///< __syncwarps so far
+  unsigned present;             ///< lanes that exist
+  unsigned returned;            ///< lanes that have returned
+  unsigned epoch;               ///< __syncwarps so far
+  unsigned whole;               ///< the last one that all lanes took part in
+  std::vector<unsigned> pairs;  ///< the last one of each two lanes, if only some ever took part
+
+  unsigned last_common_sync(unsigned a, unsigned b) const {
+    return pairs.empty() ? whole : std::max(whole, pairs[a * kWarpSize + b]);
+  }
 };
 
-/// A block's partial results become visible to other blocks: fence, then an atomic operation. Who
-/// does an atomic operation on the same address afterwards sees them.
+/// What a thread has written becomes visible to others by a fence, then an atomic operation. Who
+/// does an atomic operation on the same address afterwards sees it.
 struct Release {
+  unsigned thread = 0;
+  uint64_t number = 0;  ///< of the atomic operation
+  Fence fence;
+  std::vector<Fence> others;  ///< by thread: fences that a barrier has put before the operation
+};
+struct Acquire {
   const void* address = nullptr;
   unsigned thread = 0;
-  int fence_epoch = -1;
-  std::vector<int> fence_epochs;  ///< by thread: fences that a barrier has put before the atomic
+  uint64_t number = 0;  ///< of the atomic operation
+  unsigned barrier = 0;
+  unsigned warp = 0;
 };
 
 /// The running launch and its running block.
 struct Machine {
   const KernelCall* call = nullptr;
   uint32_t first_block = 1;  ///< serial number of the launch's block 0, counted over all launches
-  std::vector<std::vector<Release>> releases;  ///< by block, one for each counter it has used
+  uint64_t atomics = 0;      ///< atomic operations of the launch so far
+  /// By the address of the operation, then by the block's serial number.
+  std::map<const void*, std::map<uint32_t, std::vector<Release>>> releases;
 
   uint3 block_index;
   uint32_t block = 0;  ///< number of the block in its grid
@@ -85,9 +112,8 @@ struct Machine {
   unsigned predicates = 0;  ///< how many of them with predicate 1
   unsigned running = 0;     ///< threads that have not returned
   BarrierResult barrier_result{};
-  const void* acquired = nullptr;  ///< address of the block's last atomic on global memory
-  unsigned acquiring_thread = 0;
-  unsigned acquire_epoch = 0;
+  unsigned fencing = 0;  ///< threads of the block that have called __threadfence
+  std::vector<Acquire> acquires;
 
   std::vector<Thread> threads;
   std::vector<Warp> warps;
@@ -98,11 +124,14 @@ struct Machine {
 extern Machine machine;
 
 /// The CUDA thread that runs now; null in host code.
-extern Thread* current;
+extern constinit thread_local Thread* current;
 
 /// The stack of the running thread.
 inline constexpr size_t kStackBytes = size_t{256} << 10;
-extern const std::byte* current_stack;
+extern constinit thread_local const std::byte* current_stack;
+
+/// The calls that a thread at a barrier stands in: return addresses, that of the barrier first.
+std::vector<Site> calls_of(const Thread& thread);
 
 /// Runs all blocks; false when the checker has stopped them, with the reason in machine.fault.
 bool run(const KernelCall& call, uint64_t seed);

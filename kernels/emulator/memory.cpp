@@ -24,6 +24,7 @@ namespace ember::emulator {
 MemoryRange global_memory;
 MemoryRange static_memory;
 WordState* global_words = nullptr;
+std::vector<const SharedArray*> shared_arrays;
 
 namespace {
 
@@ -31,7 +32,7 @@ namespace {
 constexpr size_t kRedZone = 512;
 constexpr size_t kAlignment = 256;
 
-alignas(65536) std::array<std::byte, kMaxSharedBytes + 65536> dynamic_shared;
+alignas(kSharedAlignment) std::array<std::byte, kMaxSharedBytes + kSharedAlignment> dynamic_shared;
 
 std::map<const std::byte*, size_t> allocations;
 std::map<const std::byte*, size_t> freed;
@@ -49,15 +50,26 @@ T* reserve(size_t bytes) {
 std::vector<SharedArray> find_shared_arrays() {
   std::vector<SharedArray> arrays;
   for (const Symbol& symbol : data_symbols()) {
-    // _ZZ<function>E<variable>: a static local variable.
-    if (!static_memory.contains(symbol.address) || !symbol.name.starts_with("_ZZ")) continue;
+    // _ZZ<function>E<variable>: a static local variable, of a kernel where it is aligned so.
+    if (!static_memory.contains(symbol.address) || !symbol.name.starts_with("_ZZ") ||
+        reinterpret_cast<uintptr_t>(symbol.address) % kSharedAlignment != 0) {
+      continue;
+    }
     const std::string name = demangle(symbol.name);
     arrays.push_back({name.substr(name.rfind("::") + 2), symbol.address, symbol.bytes, false});
   }
   arrays.push_back({"dynamic shared memory", dynamic_shared.data(), kMaxSharedBytes, true});
-  std::sort(arrays.begin(), arrays.end(),
-            [](const SharedArray& a, const SharedArray& b) { return a.begin < b.begin; });
   return arrays;
+}
+
+std::vector<const SharedArray*> place_shared_arrays() {
+  static const std::vector<SharedArray> arrays = find_shared_arrays();
+  std::vector<const SharedArray*> places(place_of(static_memory.begin + static_memory.bytes) + 1);
+  for (const SharedArray& array : arrays) {
+    const size_t last = place_of(array.begin + array.bytes - 1);
+    for (size_t i = place_of(array.begin); i <= last; ++i) places[i] = &array;
+  }
+  return places;
 }
 
 /// The entry of an ordered map that begins at or before `address`; null when there is none.
@@ -80,12 +92,17 @@ void set_allocated(const std::byte* begin, size_t bytes, bool allocated) {
 
 void reserve_memory() {
   if (global_memory.begin != nullptr) return;
-  global_memory = {reserve<std::byte>(kGlobalBytes), kGlobalBytes,
-                   reserve<Cell>(kGlobalBytes / kWord * sizeof(Cell))};
+  const auto with_cells = [](const std::byte* begin, size_t bytes) -> MemoryRange {
+    const size_t words = bytes / kWord + 1;
+    return {begin, bytes, reserve<Cell>(words * sizeof(Cell)),
+            reserve<Cell>(words * kWord * sizeof(Cell))};
+  };
+  global_memory = with_cells(reserve<std::byte>(kGlobalBytes), kGlobalBytes);
   global_words = reserve<WordState>(kGlobalBytes / kWord);
   const auto* begin = reinterpret_cast<const std::byte*>(&__bss_start);
   const auto bytes = static_cast<size_t>(reinterpret_cast<const std::byte*>(&_end) - begin);
-  static_memory = {begin, bytes, reserve<Cell>((bytes / kWord + 1) * sizeof(Cell))};
+  static_memory = with_cells(begin, bytes);
+  shared_arrays = place_shared_arrays();
 }
 
 void* allocate_global(size_t bytes) {
@@ -134,6 +151,21 @@ void mark_written(const void* address, size_t bytes) {
   }
 }
 
+void copy_written(const void* to, const void* from, size_t bytes) {
+  if (!global_memory.contains(to) || !global_memory.contains(from)) return mark_written(to, bytes);
+  const auto state_of = [](const void* address, size_t i) {
+    const auto* at = static_cast<const std::byte*>(address) + i;
+    return std::pair(&global_words[global_memory.word(at)],
+                     1u << static_cast<size_t>(at - global_memory.begin) % kWord);
+  };
+  for (size_t i = 0; i < bytes; ++i) {
+    const auto [source, source_bit] = state_of(from, i);
+    const auto [target, target_bit] = state_of(to, i);
+    const unsigned others = target->written & ~target_bit;
+    target->written = (others | ((source->written & source_bit) != 0 ? target_bit : 0)) & 15u;
+  }
+}
+
 bool may_copy(const void* address, size_t bytes) {
   if (!global_memory.contains(address)) return true;
   const auto* begin = static_cast<const std::byte*>(address);
@@ -162,14 +194,6 @@ std::string describe_global(const void* address) {
                        after->second);
   }
   return fmt::format("{} bytes behind an allocation of {} bytes", distance, live->second);
-}
-
-const SharedArray* find_shared_array(const void* address) {
-  static const std::vector<SharedArray> arrays = find_shared_arrays();
-  const auto next = std::upper_bound(
-      arrays.begin(), arrays.end(), static_cast<const std::byte*>(address),
-      [](const std::byte* a, const SharedArray& array) { return a < array.begin; });
-  return next == arrays.begin() ? nullptr : &*std::prev(next);
 }
 
 std::byte* dynamic_shared_memory() { return dynamic_shared.data(); }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 /// The emulated card's memory, and what the checker keeps beside each of its words.
 ///
@@ -18,12 +19,17 @@ struct Access {
   uint16_t thread;
   uint16_t barrier;  ///< the block's barrier epoch, its lowest 16 bits
   uint16_t warp;     ///< the warp's epoch of __syncwarp, its lowest 16 bits
-  uint8_t bytes;     ///< mask of the word's bytes
-  uint8_t flags;     ///< kAtomic; kManyLanes, kManyWarps: of readers in this barrier epoch
+  uint16_t flags : 5;
+  uint16_t fences : 11;  ///< of the thread in this barrier epoch, before this access
 };
-inline constexpr uint8_t kAtomic = 1;
-inline constexpr uint8_t kManyLanes = 2;
-inline constexpr uint8_t kManyWarps = 4;
+inline constexpr uint16_t kAtomic = 1;
+/// Of readers, since only the last one is kept: lanes of its warp, warps of its block in this
+/// barrier epoch, and blocks of the launch have read as well.
+inline constexpr uint16_t kManyLanes = 2;
+inline constexpr uint16_t kManyWarps = 4;
+inline constexpr uint16_t kManyBlocks = 8;
+/// Of a word whose parts have been accessed: its four bytes have cells of their own.
+inline constexpr uint16_t kSplit = 16;
 
 struct Cell {
   Access write;
@@ -37,12 +43,14 @@ struct WordState {
 };
 
 inline constexpr size_t kWord = 4;
+inline constexpr size_t kSharedAlignment = 65536;         ///< of shared arrays, see device_code.h
 inline constexpr size_t kGlobalBytes = size_t{64} << 30;  ///< of address space
 
 struct MemoryRange {
   const std::byte* begin = nullptr;
   size_t bytes = 0;
-  Cell* cells = nullptr;
+  Cell* cells = nullptr;       ///< of each word
+  Cell* byte_cells = nullptr;  ///< of each byte, where its word is split
 
   bool contains(const void* address) const {
     return static_cast<size_t>(static_cast<const std::byte*>(address) - begin) < bytes;
@@ -67,6 +75,8 @@ size_t allocated_bytes();
 
 /// The host has written these bytes.
 void mark_written(const void* address, size_t bytes);
+/// The bytes have been copied: what had never been written in the source has not been here.
+void copy_written(const void* to, const void* from, size_t bytes);
 /// Whether the bytes lie within one allocation (or not in global memory at all).
 bool may_copy(const void* address, size_t bytes);
 
@@ -83,7 +93,15 @@ struct SharedArray {
   size_t bytes;
   bool dynamic = false;  ///< of as many bytes as the launch asks for
 };
-/// The array that `address` lies in or behind; null when it is other static data.
-const SharedArray* find_shared_array(const void* address);
+/// By the place of their first address among the multiples of kSharedAlignment in static memory.
+extern std::vector<const SharedArray*> shared_arrays;
+inline size_t place_of(const void* address) {
+  return reinterpret_cast<uintptr_t>(address) / kSharedAlignment -
+         reinterpret_cast<uintptr_t>(static_memory.begin) / kSharedAlignment;
+}
+/// The array that `address`, in static memory, lies in or behind; null where it is other data.
+inline const SharedArray* find_shared_array(const void* address) {
+  return shared_arrays[place_of(address)];
+}
 
 }  // namespace ember::emulator

@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
 #include "kernels/emulator/symbols.h"
 
 namespace ember::emulator {
@@ -25,6 +30,16 @@ std::string in_kernel() {
   return fmt::format(" in {}, {}", kernel_name(machine.call->kernel), block_name(machine.block));
 }
 
+/// The source lines of calls within a kernel.
+std::vector<std::string> lines_of(const std::vector<Site>& calls) {
+  std::vector<std::string> lines;
+  for (const Site site : calls) {
+    const auto& of_call = source_lines(site);
+    lines.insert(lines.end(), of_call.begin(), of_call.end());
+  }
+  return lines;
+}
+
 const char* name_of(const Thread& thread) {
   if (thread.state == State::at_barrier) return "__syncthreads";
   constexpr const char* kNames[] = {"a shuffle", "a vote", "__syncwarp"};
@@ -33,12 +48,26 @@ const char* name_of(const Thread& thread) {
 
 }  // namespace
 
-bool same_line(Site a, Site b) { return source_line(a) == source_line(b); }
+bool same_calls(const Thread& a, const Thread& b) {
+  const std::vector<Site> calls_a = calls_of(a);
+  const std::vector<Site> calls_b = calls_of(b);
+  if (calls_a == calls_b) return true;
+  static std::map<std::pair<std::vector<Site>, std::vector<Site>>, bool> known;
+  const auto [found, is_new] = known.try_emplace({calls_a, calls_b});
+  if (is_new) found->second = lines_of(calls_a) == lines_of(calls_b);
+  return found->second;
+}
 
 std::string describe_divergent_barrier(const Thread& first, const Thread& second) {
-  return fmt::format("divergent barrier: {} is at the __syncthreads of {}, {} at that of {}",
-                     thread_name(first.number), source_line(first.site), thread_name(second.number),
-                     source_line(second.site)) +
+  const std::vector<std::string> a = lines_of(calls_of(first));
+  const std::vector<std::string> b = lines_of(calls_of(second));
+  // In a helper, what differs is where it was called.
+  const size_t shorter = std::min(a.size(), b.size());
+  size_t i = 0;
+  while (i + 1 < shorter && a[i] == b[i]) ++i;
+  const std::string where = i == 0 ? "" : fmt::format(" ({})", a[0]);
+  return fmt::format("divergent barrier: {} is at the __syncthreads{} of {}, {} at that of {}",
+                     thread_name(first.number), where, a[i], thread_name(second.number), b[i]) +
          in_kernel();
 }
 
@@ -62,6 +91,12 @@ std::string describe_missing_source(const Thread& thread) {
              "undefined shuffle: {} ({}) reads lane {}, which takes no part (mask {:#010x})",
              thread_name(thread.number), source_line(thread.site), thread.waiting.source,
              thread.waiting.mask) +
+         in_kernel();
+}
+
+std::string describe_wrong_width(unsigned width) {
+  return fmt::format("wrong width: {} shuffles ({}) among {} lanes, not a power of two up to {}",
+                     thread_name(current->number), source_line(current->site), width, kWarpSize) +
          in_kernel();
 }
 

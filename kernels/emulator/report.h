@@ -9,14 +9,16 @@
 /// lines.
 namespace ember::emulator {
 
-/// Whether two call sites stand in one source line: compilers copy code, and one barrier may
-/// become two calls.
-bool same_line(Site a, Site b);
+/// Whether two threads at barriers have come there through the same source lines: compilers copy
+/// code, and one barrier may become two calls.
+bool same_calls(const Thread& a, const Thread& b);
 
 std::string describe_divergent_barrier(const Thread& first, const Thread& second);
 std::string describe_missing_lane(const Thread& waiting, unsigned lane);
 std::string describe_lane_outside_mask(const Thread& thread);
 std::string describe_missing_source(const Thread& thread);
+/// The running thread shuffles among groups of `width` lanes.
+std::string describe_wrong_width(unsigned width);
 std::string describe_deadlock();
 
 /// "data race on shared array tile: ...": `now` is what the running thread is about to do.

@@ -43,9 +43,9 @@ std::recursive_mutex running;
 uint64_t seed = 1;
 uint64_t launches = 0;
 uint64_t submissions = 0;  ///< of work to any stream
-cudaError_t last_error = cudaSuccess;
+thread_local cudaError_t last_error = cudaSuccess;
 std::string last_fault;
-int capturing_streams = 0;
+std::set<Stream*> capturing;
 std::string launch_label;
 bool dry_run = false;
 std::map<const void*, int> most_dynamic_shared;
@@ -70,11 +70,11 @@ cudaError_t submit(cudaStream_t stream, Work work) {
   return cudaSuccess;
 }
 
-/// Calls that wait for the card spoil a capture.
+/// Calls that wait for the card spoil a capture; those that concern no one stream, every capture.
 cudaError_t refuse_in_capture(cudaStream_t stream) {
-  Stream& target = stream_or_default(stream);
-  if (!target.capturing && (stream != nullptr || capturing_streams == 0)) return cudaSuccess;
-  target.invalidated = true;
+  const std::lock_guard lock(running);
+  if (stream != nullptr ? !stream->capturing : capturing.empty()) return cudaSuccess;
+  for (Stream* spoiled : capturing) spoiled->invalidated |= stream == nullptr || spoiled == stream;
   return fail_with(cudaErrorStreamCaptureUnsupported);
 }
 
@@ -99,7 +99,7 @@ cudaError_t run_kernel(const KernelCall& call) {
 cudaError_t copy(void* to, const void* from, size_t bytes) {
   if (!may_copy(to, bytes) || !may_copy(from, bytes)) return cudaErrorInvalidValue;
   std::memmove(to, from, bytes);
-  mark_written(to, bytes);
+  copy_written(to, from, bytes);
   return cudaSuccess;
 }
 
@@ -130,6 +130,7 @@ cudaError_t set_attribute(const void* kernel, cudaFuncAttribute attribute, int v
   if (value < 0 || static_cast<size_t>(value) > kMaxSharedBytes) {
     return fail_with(cudaErrorInvalidValue);
   }
+  const std::lock_guard lock(running);
   most_dynamic_shared[kernel] = value;
   return cudaSuccess;
 }
@@ -158,8 +159,6 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidDevice";
     case cudaErrorNotReady:
       return "cudaErrorNotReady";
-    case cudaErrorIllegalAddress:
-      return "cudaErrorIllegalAddress";
     case cudaErrorLaunchFailure:
       return "cudaErrorLaunchFailure";
     case cudaErrorStreamCaptureUnsupported:
@@ -185,13 +184,6 @@ cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
   return cudaSuccess;
 }
-cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-cudaError_t cudaSetDevice(int device) {
-  return fail_with(device == 0 ? cudaSuccess : cudaErrorInvalidDevice);
-}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device != 0) return fail_with(cudaErrorInvalidDevice);
   *properties = {.name = "emulated card",
@@ -206,26 +198,6 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
                  .l2CacheSize = 1 << 20};
   return cudaSuccess;
 }
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
-  cudaDeviceProp properties;
-  const cudaError_t error = cudaGetDeviceProperties(&properties, device);
-  if (error != cudaSuccess) return error;
-  switch (attribute) {
-    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = static_cast<int>(properties.sharedMemPerBlockOptin);
-      break;
-    case cudaDevAttrMultiProcessorCount:
-      *value = properties.multiProcessorCount;
-      break;
-    case cudaDevAttrComputeCapabilityMajor:
-      *value = properties.major;
-      break;
-    case cudaDevAttrComputeCapabilityMinor:
-      *value = properties.minor;
-      break;
-  }
-  return cudaSuccess;
-}
 cudaError_t cudaDriverGetVersion(int* version) {
   *version = 13000;
   return cudaSuccess;
@@ -234,9 +206,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = 13000;
   return cudaSuccess;
 }
-cudaError_t cudaDeviceSynchronize() {
-  return capturing_streams == 0 ? cudaSuccess : fail_with(cudaErrorStreamCaptureUnsupported);
-}
+cudaError_t cudaDeviceSynchronize() { return refuse_in_capture(nullptr); }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = new Stream();
@@ -270,12 +240,14 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   });
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  const std::lock_guard lock(running);
   event->asked = true;
   return cudaSuccess;
 }
 // As time does not pass on this card: done when asked again, or when more work has come since. So
 // whoever counts on the first answer is found.
 cudaError_t cudaEventQuery(cudaEvent_t event) {
+  const std::lock_guard lock(running);
   const bool asked = std::exchange(event->asked, true);
   return asked || submissions > event->submission ? cudaSuccess : cudaErrorNotReady;
 }
@@ -303,9 +275,6 @@ cudaError_t cudaFreeAsync(void* pointer, cudaStream_t) { return cudaFree(pointer
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
   *pointer = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   return fail_with(*pointer != nullptr ? cudaSuccess : cudaErrorMemoryAllocation);
-}
-cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
-  return cudaHostAlloc(pointer, bytes, cudaHostAllocDefault);
 }
 cudaError_t cudaFreeHost(void* pointer) {
   std::free(pointer);
@@ -338,20 +307,22 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  const std::lock_guard lock(running);
   if (stream == nullptr || stream->capturing) {
     return fail_with(cudaErrorStreamCaptureUnsupported);
   }
   stream->capturing = true;
   stream->invalidated = false;
   stream->captured.clear();
-  capturing_streams += 1;
+  capturing.insert(stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const std::lock_guard lock(running);
   *graph = nullptr;
   if (stream == nullptr || !stream->capturing) return fail_with(cudaErrorInvalidValue);
   stream->capturing = false;
-  capturing_streams -= 1;
+  capturing.erase(stream);
   if (stream->invalidated) return fail_with(cudaErrorStreamCaptureInvalidated);
   *graph = new Graph{std::move(stream->captured)};
   return cudaSuccess;

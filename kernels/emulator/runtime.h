@@ -13,9 +13,9 @@
 
 // NOLINTBEGIN(bugprone-*,google-*,readability-*): the names are CUDA's
 
-/// The part of CUDA's runtime API that Ember calls, on the emulated card. Streams run what they are
-/// given at once, in order; a stream that is being captured records it instead. Names, values and
-/// meanings are NVIDIA's (CUDA Runtime API reference); what is not here, Ember does not use.
+/// The part of CUDA's runtime API that Ember and its tests call, on the emulated card. Streams run
+/// what they are given at once, in order; a stream that is being captured records it instead.
+/// Names, values and meanings are NVIDIA's (CUDA Runtime API reference).
 
 enum cudaError_t : int {
   cudaSuccess = 0,
@@ -27,7 +27,6 @@ enum cudaError_t : int {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorNotReady = 600,
-  cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901
@@ -52,17 +51,8 @@ struct cudaDeviceProp {
   int maxThreadsPerBlock;
   int l2CacheSize;
 };
-enum cudaDeviceAttr {
-  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
-  cudaDevAttrMultiProcessorCount = 16,
-  cudaDevAttrComputeCapabilityMajor = 75,
-  cudaDevAttrComputeCapabilityMinor = 76
-};
 cudaError_t cudaGetDeviceCount(int* count);
-cudaError_t cudaGetDevice(int* device);
-cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
-cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
 cudaError_t cudaDeviceSynchronize();
@@ -111,7 +101,6 @@ cudaError_t cudaFree(void* pointer);
 cudaError_t cudaMallocAsync(void** pointer, size_t bytes, cudaStream_t stream);
 cudaError_t cudaFreeAsync(void* pointer, cudaStream_t stream);
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned flags);
-cudaError_t cudaMallocHost(void** pointer, size_t bytes);
 cudaError_t cudaFreeHost(void* pointer);
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
@@ -149,10 +138,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
 // Kernels ----------------------------------------------------------------------------------------
 
-enum cudaFuncAttribute {
-  cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
-  cudaFuncAttributePreferredSharedMemoryCarveout = 9
-};
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
 namespace ember::emulator {
 

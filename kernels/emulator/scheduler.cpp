@@ -14,6 +14,7 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <span>
 
 #include "kernels/emulator/checker.h"
 #include "kernels/emulator/counters.h"
@@ -22,14 +23,15 @@
 #include "kernels/emulator/report.h"
 
 #ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
 namespace ember::emulator {
 
 Machine machine;
-Thread* current = nullptr;
-const std::byte* current_stack = nullptr;
+constinit thread_local Thread* current = nullptr;
+constinit thread_local const std::byte* current_stack = nullptr;
 
 /// A stack of its own, and where it goes on.
 struct Fiber {
@@ -61,11 +63,14 @@ void arrive_on_fiber(void* fake_stack) {
 void arrive_in_scheduler(void* fake_stack) {
   __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 }
+/// A thread that was stopped has left its frames behind.
+void clear_stack(const Fiber& fiber) { __asan_unpoison_memory_region(fiber.stack, kStackBytes); }
 #else
 void leave_for_fiber(void**, const Fiber&) {}
 void leave_for_scheduler(void**) {}
 void arrive_on_fiber(void*) {}
 void arrive_in_scheduler(void*) {}
+void clear_stack(const Fiber&) {}
 #endif
 
 /// xorshift64*: cheap enough to shuffle a block's threads at each barrier.
@@ -73,7 +78,7 @@ class Shuffler {
  public:
   explicit Shuffler(uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15u + 0x2545F4914F6CDD1Du) {}
   template <typename T>
-  void shuffle(std::vector<T>& items) {
+  void shuffle(std::span<T> items) {
     for (size_t i = items.size(); i > 1; --i) {
       state_ ^= state_ >> 12;
       state_ ^= state_ << 25;
@@ -116,6 +121,8 @@ void fiber_main() {
   }
 }
 
+constexpr size_t kGuardBytes = 4096;
+
 std::unique_ptr<Fiber> take_fiber() {
   if (!idle_fibers.empty()) {
     auto fiber = std::move(idle_fibers.back());
@@ -125,6 +132,7 @@ std::unique_ptr<Fiber> take_fiber() {
   void* stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stack == MAP_FAILED) throw std::bad_alloc();
+  mprotect(stack, kGuardBytes, PROT_NONE);  // below, where an overflow goes
   auto fiber = std::make_unique<Fiber>();
   fiber->stack = static_cast<std::byte*>(stack);
   return fiber;
@@ -185,13 +193,30 @@ void open_barrier() {
   for (Thread& thread : machine.threads) {
     if (thread.state == State::at_barrier) make_ready(thread);
   }
-  shuffler->shuffle(ready);
+  shuffler->shuffle(std::span(ready));
 }
 
 /// Lanes that the warp operation of `thread` waits for.
 unsigned wanted_lanes(const Thread& thread) {
   const Warp& warp = machine.warps[thread.warp];
   return thread.waiting.mask & warp.present & ~warp.returned;
+}
+
+/// These lanes have met in a __syncwarp.
+void note_sync(unsigned warp_number, unsigned lanes) {
+  Warp& warp = machine.warps[warp_number];
+  warp.epoch += 1;
+  if (lanes == warp.present) {
+    warp.whole = warp.epoch;
+    return;
+  }
+  warp.pairs.resize(size_t{kWarpSize} * kWarpSize);
+  for (unsigned a = lanes; a != 0; a &= a - 1) {
+    for (unsigned b = lanes; b != 0; b &= b - 1) {
+      const auto row = static_cast<unsigned>(std::countr_zero(a));
+      warp.pairs[row * kWarpSize + static_cast<unsigned>(std::countr_zero(b))] = warp.epoch;
+    }
+  }
 }
 
 /// Finishes the warp operation of `thread` if all its lanes have come.
@@ -202,17 +227,20 @@ bool complete_warp_operation(Thread& thread) {
   for (unsigned rest = wanted; rest != 0; rest &= rest - 1) {
     const Thread& other = lanes[std::countr_zero(rest)];
     if (other.state != State::at_warp_operation || other.waiting.mask != thread.waiting.mask ||
-        other.waiting.operation != thread.waiting.operation)
+        other.waiting.operation != thread.waiting.operation ||
+        other.waiting.kind != thread.waiting.kind) {
       return false;
+    }
     if (other.waiting.value != 0) votes |= 1u << other.lane;
   }
-  if (thread.waiting.operation == WarpOperation::sync) machine.warps[thread.warp].epoch += 1;
+  if (thread.waiting.operation == WarpOperation::sync) note_sync(thread.warp, wanted);
   for (unsigned rest = wanted; rest != 0; rest &= rest - 1) {
     Waiting& waiting = lanes[std::countr_zero(rest)].waiting;
-    waiting.result = waiting.operation == WarpOperation::ballot ? votes
-                     : waiting.source < kWarpSize ? lanes[waiting.source].waiting.value
-                                                  : 0;
+    waiting.result = waiting.operation == WarpOperation::vote ? votes
+                     : waiting.source < kWarpSize             ? lanes[waiting.source].waiting.value
+                                                              : 0;
   }
+  const size_t first = ready.size();
   for (unsigned rest = wanted; rest != 0; rest &= rest - 1) {
     Thread& other = lanes[std::countr_zero(rest)];
     if (&other == current) {
@@ -221,6 +249,7 @@ bool complete_warp_operation(Thread& thread) {
       make_ready(other);
     }
   }
+  shuffler->shuffle(std::span(ready).subspan(first));
   return true;
 }
 
@@ -235,9 +264,13 @@ void thread_returned() {
   for (unsigned rest = warp.present & ~warp.returned; rest != 0; rest &= rest - 1) {
     Thread& other =
         machine.threads[thread.warp * kWarpSize + static_cast<unsigned>(std::countr_zero(rest))];
-    if (other.state == State::at_warp_operation && (other.waiting.mask >> thread.lane & 1) != 0) {
+    if (other.state != State::at_warp_operation || (other.waiting.mask >> thread.lane & 1) == 0) {
+      continue;
+    }
+    if (other.waiting.operation == WarpOperation::shuffle) {
       stop(describe_missing_lane(other, thread.lane));
     }
+    complete_warp_operation(other);
   }
 }
 
@@ -249,7 +282,8 @@ void begin_block(const KernelCall& call, uint32_t number) {
   machine.arrived = 0;
   machine.predicates = 0;
   machine.running = count;
-  machine.acquired = nullptr;
+  machine.fencing = 0;
+  machine.acquires.clear();
   machine.threads.resize(count);
   machine.warps.assign((count + kWarpSize - 1) / kWarpSize, {});
   busy_fibers.resize(count);
@@ -261,11 +295,11 @@ void begin_block(const KernelCall& call, uint32_t number) {
     thread.warp = i / kWarpSize;
     thread.lane = i % kWarpSize;
     thread.fiber = nullptr;
-    thread.fence_epoch = -1;
+    thread.fence = {};
     machine.warps[thread.warp].present |= 1u << thread.lane;
     make_ready(thread);
   }
-  shuffler->shuffle(ready);
+  shuffler->shuffle(std::span(ready));
 }
 
 /// Runs one block; false when it was stopped.
@@ -292,15 +326,16 @@ void wait(State state, const void* return_address) {
 }
 
 /// Leaves the value of its warp operation in current->waiting.result.
-void warp_operation(WarpOperation operation, unsigned mask, uint64_t value, unsigned source,
-                    const void* return_address) {
+void warp_operation(WarpOperation operation, int kind, unsigned mask, uint64_t value,
+                    unsigned source, const void* return_address) {
   Thread& thread = *current;
   const Warp& warp = machine.warps[thread.warp];
   thread.site = site_of(return_address);
-  thread.waiting = {operation, mask, value, source, 0};
+  thread.waiting = {operation, kind, mask, value, source, 0};
   if ((mask >> thread.lane & 1) == 0) stop(describe_lane_outside_mask(thread));
+  // Who has returned takes no part; but a shuffle would read of it what nobody knows.
   const unsigned gone = mask & warp.returned;
-  if (gone != 0) {
+  if (gone != 0 && operation == WarpOperation::shuffle) {
     stop(describe_missing_lane(thread, static_cast<unsigned>(std::countr_zero(gone))));
   }
   if (source < kWarpSize && (mask & warp.present & ~warp.returned & 1u << source) == 0) {
@@ -309,6 +344,34 @@ void warp_operation(WarpOperation operation, unsigned mask, uint64_t value, unsi
   thread.state = State::at_warp_operation;
   if (complete_warp_operation(thread)) return note_progress();
   switch_to_scheduler(*thread.fiber);
+}
+
+/// What a function that keeps a frame pointer has at that place of its stack (x86-64).
+struct Frame {
+  const Frame* caller;
+  const void* return_address;
+};
+
+/// `frame`, if it lies on the thread's stack.
+const Frame* on_stack(const Thread& thread, const void* frame) {
+  const auto offset =
+      static_cast<size_t>(static_cast<const std::byte*>(frame) - thread.fiber->stack);
+  return offset <= kStackBytes - sizeof(Frame) ? static_cast<const Frame*>(frame) : nullptr;
+}
+const Frame* barrier_frame(const Thread& thread) { return on_stack(thread, thread.frame); }
+const Frame* caller(const Thread& thread, const Frame* frame) {
+  return frame->caller > frame ? on_stack(thread, frame->caller) : nullptr;
+}
+
+bool same_return_addresses(const Thread& a, const Thread& b) {
+  const Frame* at_a = barrier_frame(a);
+  const Frame* at_b = barrier_frame(b);
+  while (at_a != nullptr && at_b != nullptr) {
+    if (at_a->return_address != at_b->return_address) return false;
+    at_a = caller(a, at_a);
+    at_b = caller(b, at_b);
+  }
+  return at_a == at_b;
 }
 
 }  // namespace
@@ -327,7 +390,8 @@ bool run(const KernelCall& call, uint64_t seed) {
   stopped = false;
   machine.call = &call;
   machine.fault.clear();
-  machine.releases.assign(blocks, {});
+  machine.releases.clear();
+  machine.atomics = 0;
   argument_pointers.clear();
   for (const auto& argument : call.arguments) {
     argument_pointers.push_back(const_cast<std::byte*>(argument.data()));
@@ -335,7 +399,7 @@ bool run(const KernelCall& call, uint64_t seed) {
   begin_launch();
   std::vector<uint32_t> numbers(blocks);
   std::iota(numbers.begin(), numbers.end(), 0u);
-  order.shuffle(numbers);
+  order.shuffle(std::span(numbers));
   bool whole = true;
   for (uint32_t number : numbers) {
     begin_block(call, number);
@@ -347,6 +411,7 @@ bool run(const KernelCall& call, uint64_t seed) {
     for (auto& fiber : busy_fibers) {
       if (fiber == nullptr) continue;
       fiber->begun = false;
+      clear_stack(*fiber);
       idle_fibers.push_back(std::move(fiber));
     }
   }
@@ -368,14 +433,24 @@ uint3 grid_size() {
   return {size.x, size.y, size.z};
 }
 
+std::vector<Site> calls_of(const Thread& thread) {
+  std::vector<Site> calls;
+  for (const Frame* frame = barrier_frame(thread); frame != nullptr;
+       frame = caller(thread, frame)) {
+    calls.push_back(site_of(frame->return_address));
+  }
+  return calls;
+}
+
 BarrierResult barrier(int predicate) {
   Thread& thread = *current;
   thread.site = site_of(__builtin_return_address(0));
+  thread.frame = __builtin_frame_address(0);
   machine.arrived += 1;
   machine.predicates += predicate != 0 ? 1 : 0;
   if (machine.arrived == 1) machine.first_at_barrier = &thread;
   const Thread& first = *machine.first_at_barrier;
-  if (first.site != thread.site && !same_line(first.site, thread.site)) {
+  if (!same_return_addresses(first, thread) && !same_calls(first, thread)) {
     stop(describe_divergent_barrier(first, thread));
   }
   if (machine.arrived == machine.running) {
@@ -388,6 +463,8 @@ BarrierResult barrier(int predicate) {
 }
 
 uint64_t shuffle(Shuffle kind, unsigned mask, uint64_t value, unsigned argument, unsigned width) {
+  current->site = site_of(__builtin_return_address(0));
+  if (width > kWarpSize || !std::has_single_bit(width)) stop(describe_wrong_width(width));
   const unsigned lane = current->lane;
   const unsigned first = lane / width * width;  // of the lanes that exchange among themselves
   const unsigned last = first + width - 1;
@@ -406,20 +483,29 @@ uint64_t shuffle(Shuffle kind, unsigned mask, uint64_t value, unsigned argument,
       if ((lane ^ argument) <= last) source = lane ^ argument;
       break;
   }
-  warp_operation(WarpOperation::shuffle, mask, value, source, __builtin_return_address(0));
+  warp_operation(WarpOperation::shuffle, static_cast<int>(kind), mask, value, source,
+                 __builtin_return_address(0));
   return current->waiting.result;
 }
 
-unsigned ballot(unsigned mask, bool predicate) {
-  warp_operation(WarpOperation::ballot, mask, predicate ? 1 : 0, kWarpSize,
+unsigned vote(Vote kind, unsigned mask, bool predicate) {
+  warp_operation(WarpOperation::vote, static_cast<int>(kind), mask, predicate ? 1 : 0, kWarpSize,
                  __builtin_return_address(0));
   return static_cast<unsigned>(current->waiting.result);
 }
 
 void sync_warp(unsigned mask) {
-  warp_operation(WarpOperation::sync, mask, 0, kWarpSize, __builtin_return_address(0));
+  warp_operation(WarpOperation::sync, 0, mask, 0, kWarpSize, __builtin_return_address(0));
 }
 
-void fence() { current->fence_epoch = static_cast<int>(machine.barrier_epoch); }
+void fence() {
+  Fence& fence = current->fence;
+  const auto barrier = static_cast<int>(machine.barrier_epoch);
+  if (fence.barrier < 0) machine.fencing += 1;
+  if (fence.barrier != barrier) fence = {.barrier = barrier};
+  fence.warp = machine.warps[current->warp].epoch;
+  fence.count += 1;
+  note_progress();
+}
 
 }  // namespace ember::emulator

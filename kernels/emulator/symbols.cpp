@@ -116,27 +116,26 @@ std::string kernel_name(const void* kernel) {
   return name = kernel_name(found->second);
 }
 
-std::string source_line(Site site) {
-  static std::map<Site, std::string> lines;
-  std::string& line = lines[site];
-  if (!line.empty()) return line;
-  // The call instruction stands before the return address. Of inlined code, the innermost line
-  // outside the emulator's own headers is meant.
+const std::vector<std::string>& source_lines(Site site) {
+  static std::map<Site, std::vector<std::string>> known;
+  std::vector<std::string>& lines = known[site];
+  if (!lines.empty()) return lines;
+  // The call instruction stands before the return address. The emulator's own headers are left out.
   const std::string command =
       fmt::format("addr2line -i -e /proc/{}/exe {:#x} 2>/dev/null", getpid(), site - 1);
   std::array<char, 1024> output{};
   if (FILE* pipe = popen(command.c_str(), "r")) {
     while (fgets(output.data(), static_cast<int>(output.size()), pipe) != nullptr) {
       const std::string_view text = output.data();
-      if (line.empty() && text.find("/emulator/device_code.h") == std::string_view::npos) {
-        line = text.substr(0, text.find_first_of(" \n"));
-      }
+      if (text.starts_with("??") || text.find("/emulator/device_code.h") != text.npos) continue;
+      lines.push_back(last_two_parts(std::string(text.substr(0, text.find_first_of(" \n")))));
     }
     pclose(pipe);
   }
-  if (line.empty() || line.starts_with("??")) return line = fmt::format("address {:#x}", site);
-  line = last_two_parts(line);
-  return line;
+  if (lines.empty()) lines.push_back(fmt::format("address {:#x}", site));
+  return lines;
 }
+
+const std::string& source_line(Site site) { return source_lines(site).front(); }
 
 }  // namespace ember::emulator

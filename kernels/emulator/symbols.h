@@ -27,7 +27,10 @@ std::string kernel_name(const void* kernel);
 /// "kernels/add.cu" of "/somewhere/kernels/add.cu".
 std::string last_two_parts(const std::string& path);
 
-/// "kernels/add.cu:33"; the address where addr2line (binutils) is not installed.
-std::string source_line(Site site);
+/// "kernels/add.cu:33", and of inlined code behind it the line that it was inlined into, and so on;
+/// the address where addr2line (binutils) is not installed.
+const std::vector<std::string>& source_lines(Site site);
+/// The first of them.
+const std::string& source_line(Site site);
 
 }  // namespace ember::emulator

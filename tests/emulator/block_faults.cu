@@ -126,6 +126,17 @@ __global__ void histogram_read_too_early(float* out, const float* in, int) {
 }
 
 template <bool kWrong>
+__global__ void histogram_not_set(float* out, const float* in, int) {
+  __shared__ int counts[16];
+  const unsigned t = threadIdx.x;
+  if (!kWrong && t < 16) counts[t] = 0;
+  __syncthreads();
+  atomicAdd(&counts[static_cast<int>(in[t]) % 16], 1);  // here
+  __syncthreads();
+  if (t < 16) out[t] = static_cast<float>(counts[t]);
+}
+
+template <bool kWrong>
 __global__ void bytes_that_overlap(float* out, const float* in, int) {
   __shared__ unsigned char bytes[129];
   const unsigned t = threadIdx.x;
@@ -133,6 +144,50 @@ __global__ void bytes_that_overlap(float* out, const float* in, int) {
   bytes[2 * t + (kWrong ? 2 : 1)] = static_cast<unsigned char>(t);  // here
   __syncthreads();
   out[t] = bytes[2 * t];
+}
+
+template <bool kWrong>
+__global__ void bytes_of_one_word(float* out, const float* in, int) {
+  __shared__ unsigned char bytes[4];
+  const unsigned t = threadIdx.x;
+  bytes[kWrong && t == 2 ? 0 : t] = static_cast<unsigned char>(in[t]);  // here
+  __syncthreads();
+  if (t == 0) out[0] = bytes[0];
+}
+
+template <bool kWrong>
+__global__ void bytes_changed_in_place(float* out, const float* in, int) {
+  __shared__ unsigned char bytes[64];
+  const unsigned t = threadIdx.x;
+  bytes[t] = static_cast<unsigned char>(in[t]);
+  __syncthreads();
+  bytes[t] += bytes[kWrong ? t ^ 1 : t];  // here
+  __syncthreads();
+  out[t] = bytes[t];
+}
+
+template <bool kWrong>
+__global__ void byte_that_nobody_writes(float* out, const float* in, int) {
+  __shared__ unsigned char bytes[64];
+  const unsigned t = threadIdx.x;
+  if (!kWrong || t != 1) bytes[t] = static_cast<unsigned char>(in[t]);
+  __syncthreads();
+  out[t] = bytes[t];  // here
+}
+
+__device__ void settle(float* out, float value) {
+  out[threadIdx.x] = value;
+  __syncthreads();  // here
+}
+
+template <bool kWrong>
+__global__ void divergent_barrier_in_a_helper(float* out, const float* in, int) {
+  const unsigned t = threadIdx.x;
+  if (kWrong && t < 32) {
+    settle(out, in[t]);  // here
+  } else {
+    settle(out, in[t] + 1);  // here
+  }
 }
 
 template <bool kWrong>
@@ -291,6 +346,50 @@ __global__ void vote_without_the_calling_lane(float* out, const float* in, int) 
 }
 
 template <bool kWrong>
+__global__ void lanes_in_shuffles_of_two_kinds(float* out, const float* in, int) {
+  const unsigned t = threadIdx.x;
+  float value = in[t];
+  if (kWrong && t < 16) {
+    value += __shfl_down_sync(kAllLanes, value, 1);  // here
+  } else {
+    value += __shfl_xor_sync(kAllLanes, value, 1);  // here
+  }
+  out[t] = value;
+}
+
+template <bool kWrong>
+__global__ void shuffle_among_three_lanes(float* out, const float* in, int) {
+  out[threadIdx.x] = __shfl_sync(kAllLanes, in[threadIdx.x], 0, kWrong ? 3 : 4);  // here
+}
+
+template <bool kWrong>
+__global__ void shuffle_where_syncwarp_would_do(float* out, const float* in, int) {
+  __shared__ float tile[20];
+  const unsigned t = threadIdx.x;
+  if (t >= 20) return;  // which a __syncwarp of all lanes permits
+  tile[t] = in[t];
+  float value = in[t];
+  __syncwarp();
+  if (kWrong) value = __shfl_xor_sync(kAllLanes, value, 1);  // here
+  out[t] = tile[t ^ 1] + value;
+}
+
+template <bool kWrong>
+__global__ void syncwarp_of_the_readers_alone(float* out, const float* in, int) {
+  __shared__ float tile[32];
+  const unsigned t = threadIdx.x;
+  tile[t] = 0;
+  __syncwarp();
+  if (t >= 16) tile[t] = in[t];  // here
+  if (!kWrong) {
+    __syncwarp();
+  } else if (t < 16) {
+    __syncwarp(0x0000ffffu);
+  }
+  if (t < 16) out[t] = tile[t + 16];  // here
+}
+
+template <bool kWrong>
 __global__ void syncwarp_of_half_a_warp(float* out, const float* in, int) {
   __shared__ float tile[32];
   const unsigned t = threadIdx.x;
@@ -314,7 +413,12 @@ const Fault kFaults[] = {
     {EMBER_FAULT(missing_barrier_after_a_broadcast), "data race on shared array value", 1, 64, 256},
     {EMBER_FAULT(histogram_without_atomics), "data race on shared array counts", 1, 64},
     {EMBER_FAULT(histogram_read_too_early), "data race on shared array counts", 1, 64},
+    {EMBER_FAULT(histogram_not_set), "never written in this block", 1, 64},
     {EMBER_FAULT(bytes_that_overlap), "data race on shared array bytes", 1, 64},
+    {EMBER_FAULT(bytes_of_one_word), "data race on shared array bytes", 1, 4},
+    {EMBER_FAULT(bytes_changed_in_place), "data race on shared array bytes", 1, 64},
+    {EMBER_FAULT(byte_that_nobody_writes), "never written in this block", 1, 64},
+    {EMBER_FAULT(divergent_barrier_in_a_helper), "divergent barrier", 1, 64},
     {EMBER_FAULT(divergent_barrier), "divergent barrier", 1, 64},
     {EMBER_FAULT(barrier_in_a_loop_of_the_threads_own_length), "divergent barrier", 1, 64},
     {EMBER_FAULT(barrier_beside_a_warp_operation), "deadlock", 1, 64},
@@ -331,6 +435,10 @@ const Fault kFaults[] = {
     {EMBER_FAULT(shuffle_with_a_lane_that_returned), "missing lane", 1, 32},
     {EMBER_FAULT(full_mask_behind_a_guard), "missing lane", 2, 32, 50},
     {EMBER_FAULT(vote_without_the_calling_lane), "wrong mask", 1, 32},
+    {EMBER_FAULT(lanes_in_shuffles_of_two_kinds), "deadlock", 1, 32},
+    {EMBER_FAULT(shuffle_among_three_lanes), "wrong width", 1, 32},
+    {EMBER_FAULT(shuffle_where_syncwarp_would_do), "missing lane", 1, 32},
+    {EMBER_FAULT(syncwarp_of_the_readers_alone), "data race on shared array tile", 1, 32},
     {EMBER_FAULT(syncwarp_of_half_a_warp),
      "data race on shared array tile|never written in this block", 1, 32},
 };

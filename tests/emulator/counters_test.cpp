@@ -71,6 +71,35 @@ TEST_CASE("lanes that meet in a shared-memory bank wait for each other") {
   }
 }
 
+TEST_CASE("vectors of 16 bytes pass through the banks a quarter of a warp at a time") {
+  if (!emulator::has_hooks()) return;
+  const DeviceArray<float4> out(32);
+  for (int stride : {1, 2, 4}) {
+    CAPTURE(stride);
+    const auto counted =
+        count("vector_banks_kernel", vector_banks_kernel, 1, 32, out.data(), stride);
+    CHECK(counted.shared_store.transactions == 4 * stride);
+    CHECK(counted.shared_load.transactions == 4 * stride);
+    CHECK(counted.shared_load.fewest == 4);
+  }
+}
+
+TEST_CASE("barriers, atomics and idle lanes are counted") {
+  if (!emulator::has_hooks()) return;
+  const DeviceArray<float> from(std::vector<float>(80, 1.0f));
+  const DeviceArray<float> to(80);
+  const auto idle = count("copy_kernel", copy_kernel, 2, 40, to.data(), from.data(), 0, 1);
+  CHECK(idle.global_load.requests == 4);  // two warps a block, of 32 and 8 lanes
+  CHECK(idle.global_load.lanes == 80);
+  CHECK(idle.barriers == 0);
+  const DeviceArray<unsigned> cells(std::vector<unsigned>(7));
+  const auto atomics = count("atomics_kernel", atomics_kernel, 2, 32, cells.data());
+  CHECK(atomics.atomics.requests == 2 * 7);
+  CHECK(atomics.atomics.lanes == 2 * 7 * 32);
+  const DeviceArray<int> votes(3 * 64);
+  CHECK(count("barrier_votes_kernel", barrier_votes_kernel, 1, 64, votes.data()).barriers == 3);
+}
+
 TEST_CASE("launches are counted one by one, under their label") {
   const DeviceArray<float> from(std::vector<float>(64, 1.0f));
   const DeviceArray<float> to(64);

@@ -45,11 +45,14 @@ std::set<std::string> marked_lines(const std::string& source, const std::string&
   std::set<std::string> marked;
   std::string line;
   std::string function;
-  const std::regex definition(R"(__(?:global|device)__ \w+ (\w+)\()");
+  const std::regex definition(R"(__(global|device)__ \w+ (\w+)\()");
+  bool helper = false;
   for (int number = 1; std::getline(file, line); ++number) {
     std::smatch match;
-    if (std::regex_search(line, match, definition)) function = match[1];
-    const bool helper = function == "sum_by_last_block";
+    if (std::regex_search(line, match, definition)) {
+      helper = match[1] == "device";
+      function = match[2];
+    }
     if ((function == name || helper) && line.find("// here") != std::string::npos) {
       marked.insert(fmt::format("{}:{}", source, number));
     }

@@ -110,6 +110,12 @@ __global__ void block_reads_its_neighbour(float* out, const float* in, int) {
 }
 
 template <bool kWrong>
+__global__ void blocks_read_what_one_writes(float* out, const float* in, int) {
+  const float before = out[0];                                // here
+  if (blockIdx.x == 1) out[kWrong ? 0 : 1] = in[0] + before;  // here
+}
+
+template <bool kWrong>
 __global__ void host_memory(float* out, const float* in, int) {
   const int i = global_thread();
   float value = 0;
@@ -172,6 +178,41 @@ __global__ void missing_barrier_behind_the_counter(float* out, const float* in, 
   sum_by_last_block<true, true, true, !kWrong>(out, in);
 }
 
+template <bool kWrong>
+__global__ void fence_before_the_store(float* out, const float* in, int) {
+  auto* counter = reinterpret_cast<unsigned*>(out + 1);
+  float* partials = out + 2;
+  if (kWrong) __threadfence();
+  partials[blockIdx.x] = in[blockIdx.x];  // here
+  if (!kWrong) __threadfence();
+  if (atomicAdd(counter, 1u) + 1 < gridDim.x) return;
+  float sum = 0;
+  for (unsigned k = 0; k < gridDim.x; ++k) sum += __ldcg(partials + k);  // here
+  out[0] = sum;
+}
+
+// Warps count themselves in: none waits for the others of its block.
+template <bool kWrong>
+__global__ void warps_count_in_before_they_meet(float* out, const float* in, int) {
+  auto* counter = reinterpret_cast<unsigned*>(out + 1);
+  float* partials = out + 2;
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  partials[i] = in[i];  // here
+  if (!kWrong) __syncwarp();
+  unsigned before = 0;
+  if (threadIdx.x % 32 == 0) {
+    __threadfence();
+    before = atomicAdd(counter, 1u);
+    atomicAdd(counter + 1 + gridDim.x * blockDim.x, 0u);  // another counter
+  }
+  before = __shfl_sync(kAllLanes, before, 0);
+  __syncwarp();
+  if (before + 1 < gridDim.x * blockDim.x / 32 || threadIdx.x % 32 != 1) return;
+  float sum = 0;
+  for (unsigned k = 0; k < gridDim.x * blockDim.x; ++k) sum += __ldcg(partials + k);  // here
+  out[0] = sum;
+}
+
 // Results that are wrong without a fault of memory -----------------------------------------------
 
 template <bool kWrong>
@@ -205,6 +246,7 @@ const Fault kFaults[] = {
     {EMBER_FAULT(blocks_that_write_one_element), "data race on global memory", 3, 32},
     {EMBER_FAULT(blocks_that_overlap_by_one), "data race on global memory", 3, 32},
     {EMBER_FAULT(block_reads_its_neighbour), "data race on global memory", 3, 32, 0, 0, true},
+    {EMBER_FAULT(blocks_read_what_one_writes), "data race on global memory", 3, 1, 8, 0, true},
     {EMBER_FAULT(host_memory), "memory of the host", 2, 32, 0, 0, false, Given::host_memory},
     {EMBER_FAULT(freed_memory), "that was freed", 2, 32, 0, 0, false, Given::freed_memory},
     {EMBER_FAULT(missing_fence), "data race on global memory", 4, 32, 130, 0, true},
@@ -213,6 +255,9 @@ const Fault kFaults[] = {
     {EMBER_FAULT(counter_without_atomics), "data race on global memory", 4, 32, 130, 0, true},
     {EMBER_FAULT(missing_barrier_behind_the_counter),
      "data race on shared array last|never written in this block", 4, 64, 258, 0, true},
+    {EMBER_FAULT(fence_before_the_store), "data race on global memory", 4, 1, 8, 0, true},
+    {EMBER_FAULT(warps_count_in_before_they_meet), "data race on global memory", 2, 64, 132, 0,
+     true},
     {EMBER_FAULT(local_not_set), "", 1, 32},
     {EMBER_FAULT(too_few_lanes_in_a_sum), "", 1, 32},
 };

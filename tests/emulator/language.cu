@@ -25,7 +25,7 @@ __global__ void barrier_votes_kernel(int* out) {
   const int t = static_cast<int>(threadIdx.x);
   out[3 * t] = __syncthreads_count(t % 3 == 0);
   out[3 * t + 1] = __syncthreads_or(t == 40);
-  out[3 * t + 2] = __syncthreads_and(t < 1000);
+  out[3 * t + 2] = __syncthreads_and(t < 64);
 }
 
 __global__ void shuffles_kernel(int* out) {
@@ -142,6 +142,14 @@ __global__ void banks_kernel(float* out, int stride) {
   words[t * stride] = 1.0f;
   __syncwarp();
   out[t] = words[t * stride];
+}
+
+__global__ void vector_banks_kernel(float4* out, int stride) {
+  __shared__ float4 vectors[32 * 4];
+  const int t = static_cast<int>(threadIdx.x);
+  vectors[t * stride] = make_float4(1.0f, 2.0f, 3.0f, 4.0f);
+  __syncwarp();
+  out[t] = vectors[t * stride];
 }
 
 }  // namespace ember

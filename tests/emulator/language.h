@@ -9,7 +9,7 @@ namespace ember {
 
 /// out[i] of thread i of the whole grid: its coordinates as digits.
 void indices_kernel(int* out);
-/// Thread t writes {count, or, and} of the predicates t % 3 == 0, t == 40, t < 1000.
+/// Thread t writes {count, or, and} of the predicates t % 3 == 0, t == 40, t < 64.
 void barrier_votes_kernel(int* out);
 /// out[k * 32 + lane] = shuffle number k of the lanes' values 100 + lane, see language_test.cpp.
 void shuffles_kernel(int* out);
@@ -37,5 +37,7 @@ void copy4_kernel(float4* to, const float4* from);
 void copy_kernel(float* to, const float* from, int shift, int stride);
 /// Each thread writes shared word t * stride and reads it again.
 void banks_kernel(float* out, int stride);
+/// The same with vectors.
+void vector_banks_kernel(float4* out, int stride);
 
 }  // namespace ember

@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kernels/emulator/emulator.h"
@@ -30,6 +33,9 @@ cudaError_t step(const DeviceArray<float>& x, float factor, cudaStream_t stream)
 TEST_CASE("launches that no card takes are refused, and the error is told once") {
   CHECK(run(indices_kernel, 1, 1025, 0, static_cast<int*>(nullptr)) != "");
   CHECK(run(indices_kernel, 0, 1, 0, static_cast<int*>(nullptr)) != "");
+  CHECK(run(indices_kernel, dim3(1, 65536), 1, 0, static_cast<int*>(nullptr)) != "");
+  CHECK(run(indices_kernel, dim3(1, 1, 65536), 1, 0, static_cast<int*>(nullptr)) != "");
+  CHECK(run(indices_kernel, 1, dim3(1, 1, 65), 0, static_cast<int*>(nullptr)) != "");
   CHECK(run(indices_kernel, 1, 1, size_t{64} << 10, static_cast<int*>(nullptr)) != "");
   const DeviceArray<float> x(4);
   CHECK(cudaMemcpy(x.data() + 1, x.data(), 16, cudaMemcpyDeviceToDevice) == cudaErrorInvalidValue);
@@ -61,6 +67,36 @@ TEST_CASE("memory is freed once, and copies stay within one allocation") {
   CHECK(cudaMemset(block, 1, 1) == cudaErrorInvalidValue);
   CHECK(cudaFree(nullptr) == cudaSuccess);
   cudaGetLastError();
+}
+
+TEST_CASE("a copy of memory that was never written is not written either") {
+  if (!emulator::has_hooks()) return;
+  const DeviceArray<float> from(4);
+  const DeviceArray<float> between(std::vector<float>(4, 1.0f));
+  const DeviceArray<float> to(4);
+  REQUIRE(cudaMemcpy(between.data(), from.data(), 8, cudaMemcpyDeviceToDevice) == cudaSuccess);
+  const auto copies = [&](int first, unsigned count) {
+    return run(copy_kernel, 1, count, 0, to.data(), between.data() + first, 0, 1);
+  };
+  CHECK(copies(2, 2) == "");
+  CHECK(copies(1, 1).find("never written") != std::string::npos);
+}
+
+TEST_CASE("host threads may use the card at the same time") {
+  const auto work = [](std::vector<float>& seen) {
+    const DeviceArray<float> x(std::vector<float>{1, 1, 1, 1});
+    for (int i = 0; i < 50; ++i) {
+      REQUIRE(step(x, 1.0f, nullptr) == cudaSuccess);
+      std::vector<std::shared_ptr<int>> owners(10, std::make_shared<int>(i));
+    }
+    seen = x.values();
+  };
+  std::vector<std::vector<float>> seen(2);
+  {
+    const std::jthread first(work, std::ref(seen[0]));
+    const std::jthread second(work, std::ref(seen[1]));
+  }
+  for (const auto& values : seen) CHECK(values == std::vector<float>{1, 51, 101, 151});
 }
 
 TEST_CASE("a graph holds what its stream was given, and each launch does it again") {
@@ -97,6 +133,12 @@ TEST_CASE("waiting or allocating spoils a capture") {
   REQUIRE(cudaStreamBeginCapture(test.stream, kMode) == cudaSuccess);
   void* block = nullptr;
   CHECK(cudaMallocAsync(&block, 16, test.stream) == cudaErrorStreamCaptureUnsupported);
+  CHECK(cudaStreamEndCapture(test.stream, &graph) == cudaErrorStreamCaptureInvalidated);
+  REQUIRE(cudaStreamBeginCapture(test.stream, kMode) == cudaSuccess);
+  CHECK(cudaMalloc(&block, 16) == cudaErrorStreamCaptureUnsupported);
+  CHECK(cudaStreamEndCapture(test.stream, &graph) == cudaErrorStreamCaptureInvalidated);
+  REQUIRE(cudaStreamBeginCapture(test.stream, kMode) == cudaSuccess);
+  CHECK(cudaDeviceSynchronize() == cudaErrorStreamCaptureUnsupported);
   CHECK(cudaStreamEndCapture(test.stream, &graph) == cudaErrorStreamCaptureInvalidated);
   CHECK(cudaStreamSynchronize(test.stream) == cudaSuccess);
   cudaGetLastError();
