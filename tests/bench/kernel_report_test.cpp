@@ -30,6 +30,22 @@ nlohmann::json report_of(const std::string& options) {
   return nlohmann::json::parse(content(folder / "report.json"));
 }
 
+/// Sectors or passes of two kinds of access, in proportion to the fewest.
+double per_fewest(const nlohmann::json& kernel, const char* loads, const char* stores) {
+  const auto both = [&](const char* key) {
+    return kernel.at(loads).at(key).get<double>() + kernel.at(stores).at(key).get<double>();
+  };
+  const double fewest = both("fewest_transactions");
+  return fewest == 0 ? 1 : both("transactions") / fewest;
+}
+
+/// The architectures that the target kernel_resources compiles for, where there is nvcc.
+#ifdef EMBER_HAS_KERNEL_RESOURCES
+constexpr size_t kCompiledArchitectures = 3;
+#else
+constexpr size_t kCompiledArchitectures = 0;
+#endif
+
 /// The sum of a number over the objects of an array.
 int64_t sum(const nlohmann::json& array, const char* key) {
   int64_t total = 0;
@@ -82,6 +98,41 @@ TEST_CASE("kernel_report: its tables agree with each other and stay above the fl
       CHECK(part.at("bytes_moved") >= part.at("fewest_bytes"));
     }
   }
+}
+
+TEST_CASE("kernel_report: the kernels of a step keep their marks") {
+  if (!emulator::has_hooks()) return;
+  const TemporaryFolder folder;
+  REQUIRE(run(folder.path(), "kernel_report --batch 4 --json report.json").code == 0);
+  const auto report = nlohmann::json::parse(content(folder / "report.json"));
+  for (const auto& kernel : report.at("kernels")) {
+    CAPTURE(kernel.at("name"));
+    CHECK(per_fewest(kernel, "global_load", "global_store") <= 1.1);
+    CHECK(per_fewest(kernel, "shared_load", "shared_store") <= 1.1);
+    CHECK(kernel.at("compiled").size() == kCompiledArchitectures);
+    for (const auto& compiled : kernel.at("compiled")) {
+      CHECK(compiled.at("stack_bytes") == 0);
+      CHECK(compiled.at("spill_store_bytes") == 0);
+      CHECK(compiled.at("resident_warps") >= 8);
+    }
+  }
+  // Of what all depthwise convolutions move, in proportion to the fewest bytes.
+  const auto ratio = [&](const std::set<std::string>& kernels) {
+    double moved = 0;
+    double fewest = 0;
+    for (const auto& kernel : report.at("kernels")) {
+      if (!kernels.contains(kernel.at("name"))) continue;
+      moved += kernel.at("bytes_moved").get<double>();
+      fewest += kernel.at("fewest_bytes").get<double>();
+    }
+    REQUIRE(fewest > 0);
+    return moved / fewest;
+  };
+  CHECK(ratio({"depthwise_slide_kernel<float4, ActivationSource, 1>",
+               "depthwise_slide_kernel<float4, ActivationSource, 2>"}) <= 1.15);
+  CHECK(ratio({"depthwise_slide_kernel<float4, GradientSource, 1>",
+               "depthwise_spread_kernel<float4>"}) <= 1.3);
+  CHECK(ratio({"depthwise_wgrad_kernel<float4, 1>", "depthwise_wgrad_kernel<float4, 2>"}) <= 1.3);
 }
 
 TEST_CASE("kernel_report: options that make no sense are refused") {
