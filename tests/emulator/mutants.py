@@ -93,7 +93,7 @@ MUTANTS = {
         "if (i >= rows * classes) return;", "if (i > rows * classes) return;", BOUNDS),
     "wrong mask": Mutant(
         REDUCTION, "softmax_cross_entropy equals*",
-        "value += __shfl_xor_sync(kWholeWarp,", "value += __shfl_xor_sync(kWholeWarp >> 1,", "wrong mask",
+        "value += __shfl_xor_sync(kWholeWarp,", "value += __shfl_xor_sync(kWholeWarp >> 1,", "wrong mask|undefined shuffle",
         "kernels/softmax_cross_entropy.cu"),
     "a warp's sum without its last step": Mutant(
         REDUCTION, "softmax_cross_entropy equals*",
