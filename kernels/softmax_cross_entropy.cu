@@ -33,9 +33,10 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
   const double share = 1.0 / sum;
   const int64_t label = labels == nullptr ? 0 : labels[n];
   for (int64_t k = threadIdx.x; k < classes; k += lanes) {
-    probabilities[n * classes + k] = static_cast<float>(exp(row[k] - largest) * share);
+    const float logit = row[k];
+    probabilities[n * classes + k] = static_cast<float>(exp(logit - largest) * share);
     if (k == label && losses != nullptr) {
-      losses[n] = static_cast<float>(largest + log(sum) - row[k]);
+      losses[n] = static_cast<float>(largest + log(sum) - logit);
     }
   }
   // Nobody else looks at labels that are on the GPU.
