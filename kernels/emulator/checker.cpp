@@ -14,16 +14,19 @@ namespace {
 /// The running thread's place in the order of things; what it does next is recorded under it.
 Access now{};
 
+/// Whether a __syncwarp stands between `access`, of this warp, and the running thread.
+bool synced(const Access& access) {
+  const Warp& warp = machine.warps[current->warp];
+  return warp.last_common_sync(access.thread % kWarpSize, current->lane) > access.warp;
+}
+
 /// Whether a barrier puts `before`, of another thread of this block, before `now`.
 bool ordered_in_block(const Access& before) {
   if (before.barrier != now.barrier) return true;
-  if (before.thread / kWarpSize != now.thread / kWarpSize) return false;
-  const Warp& warp = machine.warps[current->warp];
-  const unsigned sync = warp.last_common_sync(before.thread % kWarpSize, current->lane);
-  return static_cast<int16_t>(static_cast<uint16_t>(sync) - before.warp) > 0;
+  return before.thread / kWarpSize == now.thread / kWarpSize && synced(before);
 }
 
-/// Whether the fence of the thread itself stands behind `access`.
+/// Whether the fence stands behind `access` of the same thread.
 bool fenced(const Fence& fence, const Access& access) {
   const int barrier = access.barrier;
   return barrier < fence.barrier || (barrier == fence.barrier && access.fences < fence.count);
@@ -31,17 +34,20 @@ bool fenced(const Fence& fence, const Access& access) {
 
 /// Whether what `access`, of the release's block, has done is visible through the release.
 bool covers(const Release& release, const Access& access) {
-  if (access.thread == release.thread) return fenced(release.fence, access);
-  const int barrier = access.barrier;
-  if (barrier < release.fence.barrier) return true;
-  const bool same_warp = access.thread / kWarpSize == release.thread / kWarpSize;
-  if (same_warp && barrier == release.fence.barrier && access.warp < release.fence.warp) {
-    return true;
+  const Fence& fence = release.fence;
+  if (access.thread == release.thread) return fenced(fence, access);
+  if (access.barrier < fence.barrier) return true;
+  if (access.thread / kWarpSize == release.thread / kWarpSize) {
+    const unsigned lane = access.thread % kWarpSize;
+    const unsigned sync =
+        fence.pairs.empty() ? fence.whole : std::max(fence.whole, fence.pairs[lane]);
+    if (access.barrier == fence.barrier && access.warp < sync) return true;
+    if (!release.warp_fences.empty() && fenced(release.warp_fences[lane], access)) return true;
   }
-  return !release.others.empty() && fenced(release.others[access.thread], access);
+  return fenced((*release.block_fences)[access.thread], access);
 }
 
-/// Whether the running thread has seen `acquire`, an atomic operation of its block.
+/// Whether the running thread has seen an atomic operation of its block.
 bool has_seen(const Acquire& acquire) {
   if (acquire.thread == current->number || acquire.barrier < machine.barrier_epoch) return true;
   return acquire.thread / kWarpSize == current->warp &&
@@ -52,13 +58,13 @@ bool has_seen(const Acquire& acquire) {
 /// Whether the running thread has seen an atomic operation behind which `before`, of another thread
 /// in this launch, had been fenced.
 bool published(const Access& before) {
-  for (const Acquire& acquire : machine.acquires) {
+  for (const auto& [acquire, number] : machine.acquires) {
     if (!has_seen(acquire)) continue;
     const auto& blocks = machine.releases[acquire.address];
     const auto found = blocks.find(before.block);
     if (found == blocks.end()) continue;
     for (const Release& release : found->second) {
-      if (release.number < acquire.number && covers(release, before)) return true;
+      if (release.number < number && covers(release, before)) return true;
     }
   }
   return false;
@@ -82,16 +88,16 @@ inline void check_cell(Cell& cell, bool writes, const Name& name) {
   }
   Access& read = cell.read;
   const bool same_epoch = read.block == now.block && read.barrier == now.barrier;
-  const bool same_warp = read.thread / kWarpSize == now.thread / kWarpSize;
+  const bool same_warp = same_epoch && read.thread / kWarpSize == now.thread / kWarpSize;
   if (writes) {
-    const bool in_launch = read.block >= machine.first_block;
-    const bool other_lanes =
-        same_epoch && same_warp && read.warp == now.warp && (read.flags & kManyLanes) != 0;
+    if (!ordered(read)) stop(describe_race(name(), read, false, now, true));
+    // Of many readers only the last one is known. Once the block has seen what others released, the
+    // others may be ordered too: they get the benefit of the doubt.
+    const bool other_lanes = same_warp && (read.flags & kManyLanes) != 0 && !synced(read);
     const bool other_warps = same_epoch && (read.flags & kManyWarps) != 0;
-    const bool other_blocks =
-        in_launch && (read.flags & kManyBlocks) != 0 && machine.acquires.empty();
-    if (other_lanes || other_warps || other_blocks || !ordered(read)) {
-      stop(describe_race(name(), read, false, now, true));
+    const bool other_blocks = read.block >= machine.first_block && (read.flags & kManyBlocks) != 0;
+    if (machine.acquires.empty() && (other_lanes || other_warps || other_blocks)) {
+      stop(describe_race_with_one_of_many(name(), other_lanes || other_warps, read, now));
     }
     cell.write = now;
     return;
@@ -102,11 +108,10 @@ inline void check_cell(Cell& cell, bool writes, const Name& name) {
   }
   if (same_epoch) {
     flags |= read.flags & kManyWarps;
-    if (read.thread != now.thread) {
-      if (!same_warp) flags |= kManyWarps;
-      if (same_warp && read.warp == now.warp) flags |= kManyLanes;
-    } else if (read.warp == now.warp) {
-      flags |= read.flags & kManyLanes;
+    if (!same_warp) {
+      flags |= kManyWarps;
+    } else if (!synced(read)) {
+      flags |= read.thread == now.thread ? read.flags & kManyLanes : kManyLanes;
     }
   }
   read = now;
@@ -228,10 +233,8 @@ void note_progress() {
   now.barrier = static_cast<uint16_t>(machine.barrier_epoch);
   now.warp = static_cast<uint16_t>(machine.warps[current->warp].epoch);
   const Fence& fence = current->fence;
-  constexpr unsigned kMostFences = 2047;
-  now.fences = fence.barrier == static_cast<int>(machine.barrier_epoch)
-                   ? static_cast<uint16_t>(std::min(fence.count, kMostFences))
-                   : 0;
+  const bool fenced = fence.barrier == static_cast<int>(machine.barrier_epoch);
+  now.fences = static_cast<uint16_t>(fenced ? fence.count : 0);
 }
 
 // Called for every access: one function without calls on the way.
@@ -244,30 +247,59 @@ namespace {
 /// The running thread sees what has been released at `address`.
 void acquire(const void* address) {
   if (!machine.releases.contains(address)) return;
-  auto& acquires = machine.acquires;
-  const auto same = [&](const Acquire& other) {
-    return other.address == address && other.thread == current->number &&
-           other.barrier == machine.barrier_epoch;
-  };
-  const auto known = std::find_if(acquires.begin(), acquires.end(), same);
-  Acquire& acquire = known != acquires.end() ? *known : acquires.emplace_back();
-  acquire = {address, current->number, machine.atomics, machine.barrier_epoch,
-             machine.warps[current->warp].epoch};
+  machine.acquires[{address, current->number, machine.barrier_epoch,
+                    machine.warps[current->warp].epoch}] = machine.atomics;
+}
+
+/// By thread, the fences that barriers have put before this moment.
+std::shared_ptr<const std::vector<Fence>> block_fences() {
+  if (machine.block_fences == nullptr) {
+    std::vector<Fence> fences;
+    for (const Thread& thread : machine.threads) {
+      const bool before = thread.fence.barrier < static_cast<int>(machine.barrier_epoch);
+      fences.push_back(before ? thread.fence : thread.earlier_fence);
+    }
+    machine.block_fences = std::make_shared<const std::vector<Fence>>(std::move(fences));
+  }
+  return machine.block_fences;
+}
+
+/// By lane, those of the running thread's warp that a __syncwarp has put there in this barrier
+/// epoch; empty where there is none.
+std::vector<Fence> warp_fences() {
+  std::vector<Fence> fences;
+  const Warp& warp = machine.warps[current->warp];
+  for (unsigned lane = 0; lane < kWarpSize && (warp.present >> lane & 1) != 0; ++lane) {
+    const Fence& fence = machine.threads[current->warp * kWarpSize + lane].fence;
+    if (fence.barrier != static_cast<int>(machine.barrier_epoch) || lane == current->lane ||
+        warp.last_common_sync(lane, current->lane) <= fence.warp) {
+      continue;
+    }
+    fences.resize(kWarpSize);
+    fences[lane] = fence;
+  }
+  return fences;
 }
 
 /// What the running thread, or a barrier before it, has fenced is released at `address`.
 void release(const void* address) {
-  if (machine.fencing == 0) return;
-  const bool alone = machine.fencing == 1 && current->fence.barrier >= 0;
-  Release& release = machine.releases[address][machine.serial()].emplace_back();
-  release.thread = current->number;
-  release.number = machine.atomics;
-  release.fence = current->fence;
-  if (alone) return;
-  for (const Thread& thread : machine.threads) {
-    const bool before = thread.fence.barrier < static_cast<int>(machine.barrier_epoch);
-    release.others.push_back(before ? thread.fence : Fence{});
+  if (!machine.fenced) return;
+  auto& releases = machine.releases[address][machine.serial()];
+  std::vector<Fence> of_warp = warp_fences();
+  if (!releases.empty() && of_warp.empty()) {  // in a loop, nothing new
+    const Release& last = releases.back();
+    if (last.thread == current->number && last.barrier == machine.barrier_epoch &&
+        last.fence.barrier == current->fence.barrier && last.fence.count == current->fence.count &&
+        last.warp_fences.empty()) {
+      return;
+    }
   }
+  releases.push_back({.thread = current->number,
+                      .barrier = machine.barrier_epoch,
+                      .number = machine.atomics,
+                      .fence = current->fence,
+                      .block_fences = block_fences(),
+                      .warp_fences = std::move(of_warp)});
 }
 
 }  // namespace

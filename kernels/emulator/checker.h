@@ -12,6 +12,10 @@
 /// by a barrier of their block, by a __syncwarp that both lanes took part in, or by a fence behind
 /// the first and before an atomic operation, of which the other thread has seen a later one at the
 /// same address: its own, or one that a barrier has put before.
+///
+/// Order is not carried on: what a block has seen of a second one does not count as seen by a third
+/// that has seen the first. And once a block has seen what others released, of several readers of a
+/// word only the last one is held against its writes.
 namespace ember::emulator {
 
 /// The running thread goes on: after a barrier or a __syncwarp, or because its turn has come.

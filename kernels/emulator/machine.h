@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,12 +48,15 @@ struct Waiting {
   uint64_t result;
 };
 
-/// A thread's last __threadfence: the epochs it stood in, and how many of its fences had stood in
-/// that barrier epoch.
+/// A __threadfence of a thread.
 struct Fence {
-  int barrier = -1;
-  unsigned warp = 0;
-  unsigned count = 0;
+  int barrier = -1;    ///< epoch; -1 for none
+  unsigned warp = 0;   ///< epoch
+  unsigned count = 0;  ///< of the thread in that barrier epoch, this one included
+  /// The last __syncwarp before it that each lane of the warp took part in with the thread; `whole`
+  /// for all, and more in `pairs` where only some ever took part.
+  unsigned whole = 0;
+  std::vector<unsigned> pairs;
 };
 
 /// One CUDA thread.
@@ -65,7 +70,8 @@ struct Thread {
   Site site;          ///< where it waits
   const void* frame;  ///< of the barrier it waits at, on its stack
   Waiting waiting;
-  Fence fence;
+  Fence fence;          ///< the last one
+  Fence earlier_fence;  ///< the last one of an earlier barrier epoch than that
 };
 
 struct Warp {
@@ -84,16 +90,23 @@ struct Warp {
 /// does an atomic operation on the same address afterwards sees it.
 struct Release {
   unsigned thread = 0;
-  uint64_t number = 0;  ///< of the atomic operation
+  unsigned barrier = 0;  ///< epoch
+  uint64_t number = 0;   ///< of the atomic operation
   Fence fence;
-  std::vector<Fence> others;  ///< by thread: fences that a barrier has put before the operation
+  /// Fences of other threads that stand before the operation: by thread, put there by a barrier,
+  /// and by lane, by a __syncwarp.
+  std::shared_ptr<const std::vector<Fence>> block_fences;
+  std::vector<Fence> warp_fences;
 };
+/// An atomic operation that may have seen releases, by its thread and when.
 struct Acquire {
   const void* address = nullptr;
   unsigned thread = 0;
-  uint64_t number = 0;  ///< of the atomic operation
   unsigned barrier = 0;
   unsigned warp = 0;
+
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 reads a 0 into it
+  auto operator<=>(const Acquire&) const = default;
 };
 
 /// The running launch and its running block.
@@ -112,8 +125,10 @@ struct Machine {
   unsigned predicates = 0;  ///< how many of them with predicate 1
   unsigned running = 0;     ///< threads that have not returned
   BarrierResult barrier_result{};
-  unsigned fencing = 0;  ///< threads of the block that have called __threadfence
-  std::vector<Acquire> acquires;
+  bool fenced = false;  ///< a thread of the block has called __threadfence
+  std::shared_ptr<const std::vector<Fence>>
+      block_fences;                      ///< of this barrier epoch, once asked for
+  std::map<Acquire, uint64_t> acquires;  ///< the operation's number
 
   std::vector<Thread> threads;
   std::vector<Warp> warps;

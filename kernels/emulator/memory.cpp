@@ -128,8 +128,9 @@ bool free_global(void* pointer) {
   const uintptr_t end = (address + bytes) / kPage * kPage;
   if (end > first) {  // the memory goes back, the addresses do not
     madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
-    madvise(global_memory.cells + global_memory.word(reinterpret_cast<void*>(first)),
-            (end - first) / kWord * sizeof(Cell), MADV_DONTNEED);
+    const size_t word = global_memory.word(reinterpret_cast<void*>(first));
+    madvise(global_memory.cells + word, (end - first) / kWord * sizeof(Cell), MADV_DONTNEED);
+    madvise(global_memory.byte_cells + word * kWord, (end - first) * sizeof(Cell), MADV_DONTNEED);
   }
   held_bytes -= bytes;
   freed.emplace(begin, bytes);

@@ -17,8 +17,8 @@ struct Access {
   uint32_t block;  ///< serial number; 0 for nobody
   uint32_t site;   ///< Site
   uint16_t thread;
-  uint16_t barrier;  ///< the block's barrier epoch, its lowest 16 bits
-  uint16_t warp;     ///< the warp's epoch of __syncwarp, its lowest 16 bits
+  uint16_t barrier;  ///< the block's __syncthreads so far
+  uint16_t warp;     ///< the warp's __syncwarps so far
   uint16_t flags : 5;
   uint16_t fences : 11;  ///< of the thread in this barrier epoch, before this access
 };

@@ -127,20 +127,40 @@ std::string describe_deadlock() {
   return text + in_kernel();
 }
 
+namespace {
+
+std::string describe_pair(const std::string& where, const std::string& other, const char* does,
+                          const Access& before, const Access& now, const char* does_now) {
+  return fmt::format("data race on {}: {} {} it ({}) and {} {} it ({}), with nothing to order them",
+                     where, other, does, source_line(before.site), thread_name(now.thread),
+                     does_now, source_line(now.site)) +
+         in_kernel();
+}
+
+const char* verb(const Access& access, bool writes) {
+  return (access.flags & kAtomic) != 0 ? "atomically changes" : writes ? "writes" : "reads";
+}
+
+}  // namespace
+
 std::string describe_race(const std::string& where, const Access& before, bool before_writes,
                           const Access& now, bool now_writes) {
-  const auto verb = [](const Access& access, bool writes) {
-    return (access.flags & kAtomic) != 0 ? "atomically changes" : writes ? "writes" : "reads";
-  };
-  const bool same_block = before.block == now.block;
   std::string other = thread_name(before.thread);
-  if (!same_block) other += " of " + block_name(before.block - machine.first_block);
-  // Of many readers the last one is known.
-  if (same_block && before.thread == now.thread) other = "another thread beside " + other;
-  return fmt::format("data race on {}: {} {} it ({}) and {} {} it ({}), with nothing to order them",
-                     where, other, verb(before, before_writes), source_line(before.site),
-                     thread_name(now.thread), verb(now, now_writes), source_line(now.site)) +
-         in_kernel();
+  if (before.block != now.block) {
+    other += " of " + block_name(before.block - machine.first_block);
+  }
+  return describe_pair(where, other, verb(before, before_writes), before, now,
+                       verb(now, now_writes));
+}
+
+std::string describe_race_with_one_of_many(const std::string& where, bool of_this_block,
+                                           const Access& last, const Access& now) {
+  const char* other = of_this_block ? "another thread" : "a thread of another block";
+  return describe_pair(where, other, "reads", last, now, verb(now, true));
+}
+
+std::string describe_limit(const char* what, unsigned most) {
+  return fmt::format("too many {}: the checker counts {} of a block's", what, most) + in_kernel();
 }
 
 std::string describe_access(const char* verb, size_t bytes, Site site, const std::string& fault) {

@@ -25,6 +25,14 @@ std::string describe_deadlock();
 std::string describe_race(const std::string& where, const Access& before, bool before_writes,
                           const Access& now, bool now_writes);
 
+/// The same where the memory has had several readers, of this block or of others, one of which
+/// nothing orders: `last` is the last of them.
+std::string describe_race_with_one_of_many(const std::string& where, bool of_this_block,
+                                           const Access& last, const Access& now);
+
+/// The block has done something more often than the checker counts.
+std::string describe_limit(const char* what, unsigned most);
+
 /// What the running thread is about to do, and why it may not: "writes 4 bytes out of bounds: ...".
 std::string describe_access(const char* verb, size_t bytes, Site site, const std::string& fault);
 

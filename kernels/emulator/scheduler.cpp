@@ -15,6 +15,7 @@
 #include <new>
 #include <numeric>
 #include <span>
+#include <utility>
 
 #include "kernels/emulator/checker.h"
 #include "kernels/emulator/counters.h"
@@ -175,6 +176,10 @@ void resume(Thread& thread) {
   current = nullptr;
 }
 
+// What a cell counts to (see Access).
+constexpr unsigned kMostEpochs = 65535;
+constexpr unsigned kMostFences = 2047;
+
 std::vector<Thread*> ready;  ///< taken from the back
 
 void make_ready(Thread& thread) {
@@ -189,6 +194,8 @@ void open_barrier() {
   machine.arrived = 0;
   machine.predicates = 0;
   machine.barrier_epoch += 1;
+  machine.block_fences = nullptr;
+  if (machine.barrier_epoch > kMostEpochs) stop(describe_limit("__syncthreads", kMostEpochs));
   note_barrier();
   for (Thread& thread : machine.threads) {
     if (thread.state == State::at_barrier) make_ready(thread);
@@ -206,6 +213,7 @@ unsigned wanted_lanes(const Thread& thread) {
 void note_sync(unsigned warp_number, unsigned lanes) {
   Warp& warp = machine.warps[warp_number];
   warp.epoch += 1;
+  if (warp.epoch > kMostEpochs) stop(describe_limit("__syncwarp", kMostEpochs));
   if (lanes == warp.present) {
     warp.whole = warp.epoch;
     return;
@@ -282,7 +290,8 @@ void begin_block(const KernelCall& call, uint32_t number) {
   machine.arrived = 0;
   machine.predicates = 0;
   machine.running = count;
-  machine.fencing = 0;
+  machine.fenced = false;
+  machine.block_fences = nullptr;
   machine.acquires.clear();
   machine.threads.resize(count);
   machine.warps.assign((count + kWarpSize - 1) / kWarpSize, {});
@@ -296,6 +305,7 @@ void begin_block(const KernelCall& call, uint32_t number) {
     thread.lane = i % kWarpSize;
     thread.fiber = nullptr;
     thread.fence = {};
+    thread.earlier_fence = {};
     machine.warps[thread.warp].present |= 1u << thread.lane;
     make_ready(thread);
   }
@@ -500,11 +510,20 @@ void sync_warp(unsigned mask) {
 
 void fence() {
   Fence& fence = current->fence;
+  const Warp& warp = machine.warps[current->warp];
   const auto barrier = static_cast<int>(machine.barrier_epoch);
-  if (fence.barrier < 0) machine.fencing += 1;
-  if (fence.barrier != barrier) fence = {.barrier = barrier};
-  fence.warp = machine.warps[current->warp].epoch;
+  machine.fenced = true;
+  if (fence.barrier != barrier) {
+    current->earlier_fence = std::exchange(fence, {.barrier = barrier});
+  }
   fence.count += 1;
+  if (fence.count > kMostFences) stop(describe_limit("__threadfence", kMostFences));
+  fence.warp = warp.epoch;
+  fence.whole = warp.whole;
+  if (!warp.pairs.empty()) {
+    const auto row = warp.pairs.begin() + current->lane * kWarpSize;
+    fence.pairs.assign(row, row + kWarpSize);
+  }
   note_progress();
 }
 

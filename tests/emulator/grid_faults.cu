@@ -213,6 +213,27 @@ __global__ void warps_count_in_before_they_meet(float* out, const float* in, int
   out[0] = sum;
 }
 
+template <bool kWrong>
+__global__ void lanes_fence_for_themselves(float* out, const float* in, int) {
+  auto* counter = reinterpret_cast<unsigned*>(out + 1);
+  float* partials = out + 2;
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  const unsigned lane = threadIdx.x % 32;
+  partials[i] = in[i];  // here
+  __threadfence();
+  if (!kWrong) __syncwarp();
+  unsigned before = 0;
+  if (lane == 0) before = atomicAdd(counter, 1u);
+  before = __shfl_sync(kAllLanes, before, 0);
+  __syncwarp();
+  if (before + 1 < gridDim.x * blockDim.x / 32) return;
+  if (lane == 0) atomicExch(counter, 0u);
+  if (lane != 1) return;
+  float sum = 0;
+  for (unsigned k = 0; k < gridDim.x * blockDim.x; ++k) sum += __ldcg(partials + k);  // here
+  out[0] = sum;
+}
+
 // Results that are wrong without a fault of memory -----------------------------------------------
 
 template <bool kWrong>
@@ -258,6 +279,7 @@ const Fault kFaults[] = {
     {EMBER_FAULT(fence_before_the_store), "data race on global memory", 4, 1, 8, 0, true},
     {EMBER_FAULT(warps_count_in_before_they_meet), "data race on global memory", 2, 64, 132, 0,
      true},
+    {EMBER_FAULT(lanes_fence_for_themselves), "data race on global memory", 2, 64, 132, 0, true},
     {EMBER_FAULT(local_not_set), "", 1, 32},
     {EMBER_FAULT(too_few_lanes_in_a_sum), "", 1, 32},
 };
