@@ -9,6 +9,10 @@ void Adam::gather_slots() {
     if (k == averages_.size()) averages_.emplace_back();
     auto& [m, v] = averages_[k++];
     if (!layer.trainable() || !parameter.learned) return;
+    EMBER_REQUIRE(model_version_ < 0 || !m.empty(),
+                  "Adam: {}/{} has begun to learn after others; make a new optimizer, whose steps "
+                  "begin with it",
+                  layer.name(), parameter.variable);
     EMBER_REQUIRE(!parameter.gradient.empty(),
                   "Adam: {}/{} has no gradient yet; run backward first", layer.name(),
                   parameter.variable);

@@ -8,9 +8,10 @@
 namespace ember {
 
 /// The Adam optimizer over the trainable parameters of a model; see kernels/adam.h. The model must
-/// have run a training step or `Model::backward` before, so that gradients exist. The averages of a
-/// parameter start at 0 when it first learns; they stay while its layer is frozen, and follow the
-/// model to another device.
+/// have run a training step or `Model::backward` before, so that gradients exist. The averages
+/// start at 0; they stay while a layer is frozen, and follow the model to another device. A
+/// parameter that did not learn at the first step is refused later, since the correction of its
+/// averages counts from there.
 class Adam {
  public:
   Adam(Model& model, AdamOptions options) : model_(&model), options_(options) {}

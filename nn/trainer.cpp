@@ -8,10 +8,14 @@
 namespace ember {
 namespace {
 
-/// A tensor of this shape within `storage`, which is made anew only when it is too small.
+/// A tensor of this shape within `storage`, which is made anew only when it is of another kind or
+/// has too few rows.
 template <typename T>
 TensorOf<T> fitted(TensorOf<T>& storage, const Shape& shape, Device device) {
-  if (storage.empty() || storage.dim(0) < shape[0]) storage = TensorOf<T>(shape, device);
+  if (storage.empty() || storage.device() != device || storage.dim(0) < shape[0] ||
+      storage.shape().with_rows(shape[0]) != shape) {
+    storage = TensorOf<T>(shape, device);
+  }
   return storage.rows(0, shape[0]);
 }
 
