@@ -29,14 +29,18 @@ void require_device(std::string_view operation, std::string_view names, Device d
 
 }  // namespace ember
 
+/// Fails if a tensor among the arguments of `function` is on another device.
+#define EMBER_REQUIRE_DEVICE(device, function, ...) \
+  ::ember::require_device(#function, #__VA_ARGS__, (device), __VA_ARGS__)
+
 /// Calls `cpu::function(...)` or `cuda::function(...)`, whichever the device asks for, on tensors
 /// that are all there.
-#define EMBER_DISPATCH(device, function, ...)                                \
-  do {                                                                       \
-    ::ember::require_device(#function, #__VA_ARGS__, (device), __VA_ARGS__); \
-    if ((device) == ::ember::Device::cuda) {                                 \
-      cuda::function(__VA_ARGS__);                                           \
-    } else {                                                                 \
-      cpu::function(__VA_ARGS__);                                            \
-    }                                                                        \
+#define EMBER_DISPATCH(device, function, ...)            \
+  do {                                                   \
+    EMBER_REQUIRE_DEVICE(device, function, __VA_ARGS__); \
+    if ((device) == ::ember::Device::cuda) {             \
+      cuda::function(__VA_ARGS__);                       \
+    } else {                                             \
+      cpu::function(__VA_ARGS__);                        \
+    }                                                    \
   } while (false)

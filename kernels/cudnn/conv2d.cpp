@@ -25,6 +25,13 @@ std::set<Convolution>& refused() {
   return convolutions;
 }
 
+/// Says once why a convolution runs on Ember's own kernel.
+void note(const Convolution& convolution, const std::string& reason) {
+  static std::set<Convolution> noted;
+  if (!noted.insert(convolution).second) return;
+  fmt::print(stderr, "note: Ember's own kernel computes {}: {}\n", to_string(convolution), reason);
+}
+
 /// What is pending is applied to a copy.
 Tensor settled(const Tensor& raw, const Pending& pending) {
   if (pending.identity()) return raw;
@@ -43,20 +50,23 @@ Tensor settled(const Tensor& dz, const PendingGradient& pending) {
 template <typename Prepare>
 bool run(const Convolution& convolution, const Prepare& prepare) {
   if (refused().contains(convolution)) return false;
-  std::string reason;
   try {
     const Planned& planned = executor().planner().find(convolution);
     if (planned.plan) {
-      executor().run(*planned.plan, prepare());
-      return true;
+      const Operands operands = prepare();
+      if (Executor::takes(operands)) {
+        executor().run(*planned.plan, operands);
+        return true;
+      }
+      note(convolution, "cuDNN wants tensors that begin at a multiple of 16 bytes");
+      return false;  // other tensors may
     }
-    reason = planned.refusal;
+    note(convolution, planned.refusal);
   } catch (const Error& error) {
     if (error.code() != ExitCode::unavailable) throw;  // of Ember, not of cuDNN
-    reason = error.what();
+    note(convolution, error.what());
   }
   refused().insert(convolution);
-  fmt::print(stderr, "note: Ember's own kernel computes {}: {}\n", to_string(convolution), reason);
   return false;
 }
 

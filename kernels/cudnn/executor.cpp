@@ -24,6 +24,13 @@ std::shared_ptr<cudnnContext> make_handle() {
 
 Executor::Executor() : handle_(make_handle()), planner_(Target::card(handle_.get())) {}
 
+bool Executor::takes(const Operands& operands) {
+  for (const float* pointer : {operands.x, operands.weight, operands.y, operands.bias}) {
+    if (reinterpret_cast<uintptr_t>(pointer) % kOperandAlignment != 0) return false;
+  }
+  return true;
+}
+
 void Executor::run(const Plan& plan, const Operands& operands) {
   const std::array pointers{operands.x, operands.weight, operands.y, operands.bias};
   constexpr std::array<int64_t, 4> kIds{
@@ -31,10 +38,6 @@ void Executor::run(const Plan& plan, const Operands& operands) {
       static_cast<int64_t>(Operand::y), static_cast<int64_t>(Operand::bias)};
   std::array<void*, 4> memory{};
   for (size_t i = 0; i < pointers.size(); ++i) {
-    if (reinterpret_cast<uintptr_t>(pointers[i]) % kOperandAlignment != 0) {
-      fail(ExitCode::unavailable, "cuDNN: a tensor does not begin at a multiple of {} bytes",
-           kOperandAlignment);
-    }
     memory[i] = const_cast<float*>(pointers[i]);  // cuDNN writes only the result
   }
   constexpr int64_t kFloat = sizeof(float);

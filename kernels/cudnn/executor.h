@@ -24,6 +24,8 @@ class Executor {
   Executor();
 
   Planner& planner() { return planner_; }
+  /// Whether the tensors begin where plans expect them to, at multiples of 16 bytes.
+  static bool takes(const Operands& operands);
   /// Queues the plan on cuda::current_stream(). Throws Error(unavailable) when cuDNN refuses.
   void run(const Plan& plan, const Operands& operands);
 
