@@ -51,7 +51,7 @@ void add(const Tensor& a, const Pending& a_pending, const Tensor& b, const Pendi
                 to_string(b.shape()));
   EMBER_REQUIRE(a.shape() == y.shape(), "add: a {}, y {}", to_string(a.shape()),
                 to_string(y.shape()));
-  if (a.size() == 0) return;
+  if (a.shape().size() == 0) return;
   EMBER_DISPATCH(a.device(), add, a, a_pending, b, b_pending, y);
 }
 

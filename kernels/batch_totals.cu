@@ -10,7 +10,7 @@ namespace {
 
 /// A number that is largest for the largest probability, and for the lowest class among equals.
 /// Floats that are not negative are in the order of their bits.
-__device__ unsigned long long rank(float probability, unsigned class_index) {
+__device__ uint64_t rank(float probability, unsigned class_index) {
   return uint64_t{__float_as_uint(probability)} << 32 | ~class_index;
 }
 
@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kWarpSize)
   int correct = 0;
   for (int64_t first = 0; first < rows; first += blockDim.y) {
     const int64_t n = first + threadIdx.y;
-    unsigned long long best = 0;
+    uint64_t best = 0;
     for (unsigned k = threadIdx.x; n < rows && k < classes; k += lanes) {
       best = max(best, rank(probabilities[n * classes + k], k));
     }

@@ -52,14 +52,14 @@ void materialize_gradient(const Tensor& dz, const PendingGradient& pending, Tens
 void materialize(const Tensor& raw, const Pending& pending, Tensor& z) {
   EMBER_REQUIRE(raw.shape() == z.shape(), "materialize: raw {}, z {}", to_string(raw.shape()),
                 to_string(z.shape()));
-  if (raw.size() == 0) return;
+  if (raw.shape().size() == 0) return;
   EMBER_DISPATCH(raw.device(), materialize, raw, pending, z);
 }
 
 void materialize_gradient(const Tensor& dz, const PendingGradient& pending, Tensor& dx) {
   EMBER_REQUIRE(dz.shape() == dx.shape(), "materialize_gradient: dz {}, dx {}",
                 to_string(dz.shape()), to_string(dx.shape()));
-  if (dz.size() == 0) return;
+  if (dz.shape().size() == 0) return;
   EMBER_DISPATCH(dz.device(), materialize_gradient, dz, pending, dx);
 }
 

@@ -40,7 +40,8 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
     }
   }
   // Nobody else looks at labels that are on the GPU.
-  if (threadIdx.x == 0 && (label < 0 || label >= classes)) losses[n] = NAN;
+  const bool is_class = 0 <= label && label < classes;
+  if (losses != nullptr && threadIdx.x == 0 && !is_class) losses[n] = NAN;
 }
 
 __global__ void __launch_bounds__(kThreads)
