@@ -56,7 +56,7 @@ struct Fence {
   /// The last __syncwarp before it that each lane of the warp took part in with the thread; `whole`
   /// for all, and more in `pairs` where only some ever took part.
   unsigned whole = 0;
-  std::vector<unsigned> pairs;
+  std::vector<unsigned> pairs{};
 };
 
 /// One CUDA thread.
