@@ -52,7 +52,7 @@ using Tile32x32 = Tile<32, 32, 32, 4, 4, 4, 2>;
 using ScalarTile = Tile<32, 32, 16, 4, 4, 4, 2>;
 /// For 16 and 24 channels, which would leave the tiles above half or a third empty.
 using Tile256x16 = Tile<256, 16, 8, 8, 4, 1, 3>;
-using Tile96x16 = Tile<96, 16, 32, 8, 4, 4, 2>;
+using Tile96x16 = Tile<96, 16, 16, 8, 4, 4, 2>;
 using Tile16x32 = Tile<16, 32, 32, 4, 4, 4, 3>;
 using Tile64x24 = Tile<64, 24, 32, 8, 4, 4, 2>;
 using Tile24x64 = Tile<24, 64, 32, 4, 8, 4, 2>;
