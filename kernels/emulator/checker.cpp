@@ -14,16 +14,16 @@ namespace {
 /// The running thread's place in the order of things; what it does next is recorded under it.
 Access now{};
 
-/// Whether a __syncwarp stands between `access`, of this warp, and the running thread.
-bool synced(const Access& access) {
-  const Warp& warp = machine.warps[current->warp];
-  return warp.last_common_sync(access.thread % kWarpSize, current->lane) > access.warp;
+/// Whether a __syncwarp stands between epoch `epoch` of a thread of this block and the running
+/// thread: they are lanes of one warp, and have both taken part in it.
+bool synced(unsigned thread, unsigned epoch) {
+  return thread / kWarpSize == current->warp &&
+         machine.warps[current->warp].last_common_sync(thread % kWarpSize, current->lane) > epoch;
 }
 
 /// Whether a barrier puts `before`, of another thread of this block, before `now`.
 bool ordered_in_block(const Access& before) {
-  if (before.barrier != now.barrier) return true;
-  return before.thread / kWarpSize == now.thread / kWarpSize && synced(before);
+  return before.barrier != now.barrier || synced(before.thread, before.warp);
 }
 
 /// Whether the fence stands behind `access` of the same thread.
@@ -39,9 +39,7 @@ bool covers(const Release& release, const Access& access) {
   if (access.barrier < fence.barrier) return true;
   if (access.thread / kWarpSize == release.thread / kWarpSize) {
     const unsigned lane = access.thread % kWarpSize;
-    const unsigned sync =
-        fence.pairs.empty() ? fence.whole : std::max(fence.whole, fence.pairs[lane]);
-    if (access.barrier == fence.barrier && access.warp < sync) return true;
+    if (access.barrier == fence.barrier && access.warp < fence.syncs[lane]) return true;
     if (!release.warp_fences.empty() && fenced(release.warp_fences[lane], access)) return true;
   }
   return fenced((*release.block_fences)[access.thread], access);
@@ -49,10 +47,8 @@ bool covers(const Release& release, const Access& access) {
 
 /// Whether the running thread has seen an atomic operation of its block.
 bool has_seen(const Acquire& acquire) {
-  if (acquire.thread == current->number || acquire.barrier < machine.barrier_epoch) return true;
-  return acquire.thread / kWarpSize == current->warp &&
-         machine.warps[current->warp].last_common_sync(acquire.thread % kWarpSize, current->lane) >
-             acquire.warp;
+  return acquire.thread == current->number || acquire.barrier < machine.barrier_epoch ||
+         synced(acquire.thread, acquire.warp);
 }
 
 /// Whether the running thread has seen an atomic operation behind which `before`, of another thread
@@ -93,7 +89,8 @@ inline void check_cell(Cell& cell, bool writes, const Name& name) {
     if (!ordered(read)) stop(describe_race(name(), read, false, now, true));
     // Of many readers only the last one is known. Once the block has seen what others released, the
     // others may be ordered too: they get the benefit of the doubt.
-    const bool other_lanes = same_warp && (read.flags & kManyLanes) != 0 && !synced(read);
+    const bool other_lanes =
+        same_warp && (read.flags & kManyLanes) != 0 && !synced(read.thread, read.warp);
     const bool other_warps = same_epoch && (read.flags & kManyWarps) != 0;
     const bool other_blocks = read.block >= machine.first_block && (read.flags & kManyBlocks) != 0;
     if (machine.acquires.empty() && (other_lanes || other_warps || other_blocks)) {
@@ -110,7 +107,7 @@ inline void check_cell(Cell& cell, bool writes, const Name& name) {
     flags |= read.flags & kManyWarps;
     if (!same_warp) {
       flags |= kManyWarps;
-    } else if (!synced(read)) {
+    } else if (!synced(read.thread, read.warp)) {
       flags |= read.thread == now.thread ? read.flags & kManyLanes : kManyLanes;
     }
   }
@@ -166,13 +163,13 @@ template <typename Body>
 
 void check_global(const void* address, size_t bytes, bool writes) {
   const char* verb = writes ? "writes" : "reads";
+  const bool reads = !writes || (now.flags & kAtomic) != 0;
   for_each_word(address, bytes, [&](const std::byte* word, uint8_t mask) {
     const size_t i = global_memory.word(word);
     WordState& state = global_words[i];
     if ((state.allocated & mask) != mask) {
       stop(describe_access(verb, bytes, now.site, "out of bounds, " + describe_global(address)));
     }
-    const bool reads = !writes || (now.flags & kAtomic) != 0;
     if (reads && (state.written & mask) != mask) {
       stop(describe_access("reads", bytes, now.site, "global memory that was never written"));
     }
@@ -270,13 +267,11 @@ std::vector<Fence> warp_fences() {
   std::vector<Fence> fences;
   const Warp& warp = machine.warps[current->warp];
   for (unsigned lane = 0; lane < kWarpSize && (warp.present >> lane & 1) != 0; ++lane) {
-    const Fence& fence = machine.threads[current->warp * kWarpSize + lane].fence;
-    if (fence.barrier != static_cast<int>(machine.barrier_epoch) || lane == current->lane ||
-        warp.last_common_sync(lane, current->lane) <= fence.warp) {
-      continue;
-    }
+    const Thread& thread = machine.threads[current->warp * kWarpSize + lane];
+    const bool in_epoch = thread.fence.barrier == static_cast<int>(machine.barrier_epoch);
+    if (!in_epoch || &thread == current || !synced(thread.number, thread.fence.warp)) continue;
     fences.resize(kWarpSize);
-    fences[lane] = fence;
+    fences[lane] = thread.fence;
   }
   return fences;
 }

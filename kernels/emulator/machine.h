@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <compare>
-#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -50,13 +49,10 @@ struct Waiting {
 
 /// A __threadfence of a thread.
 struct Fence {
-  int barrier = -1;    ///< epoch; -1 for none
-  unsigned warp = 0;   ///< epoch
-  unsigned count = 0;  ///< of the thread in that barrier epoch, this one included
-  /// The last __syncwarp before it that each lane of the warp took part in with the thread; `whole`
-  /// for all, and more in `pairs` where only some ever took part.
-  unsigned whole = 0;
-  std::vector<unsigned> pairs{};
+  int barrier = -1;               ///< epoch; -1 for none
+  unsigned warp = 0;              ///< epoch
+  unsigned count = 0;             ///< of the thread in that barrier epoch, this one included
+  std::vector<unsigned> syncs{};  ///< by lane, the last __syncwarp before it with the thread's
 };
 
 /// One CUDA thread.
@@ -144,9 +140,6 @@ extern constinit thread_local Thread* current;
 /// The stack of the running thread.
 inline constexpr size_t kStackBytes = size_t{256} << 10;
 extern constinit thread_local const std::byte* current_stack;
-
-/// The calls that a thread at a barrier stands in: return addresses, that of the barrier first.
-std::vector<Site> calls_of(const Thread& thread);
 
 /// Runs all blocks; false when the checker has stopped them, with the reason in machine.fault.
 bool run(const KernelCall& call, uint64_t seed);

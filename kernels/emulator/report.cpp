@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <utility>
 #include <vector>
 
+#include "kernels/emulator/call_stack.h"
 #include "kernels/emulator/symbols.h"
 
 namespace ember::emulator {
@@ -30,37 +29,29 @@ std::string in_kernel() {
   return fmt::format(" in {}, {}", kernel_name(machine.call->kernel), block_name(machine.block));
 }
 
-/// The source lines of calls within a kernel.
-std::vector<std::string> lines_of(const std::vector<Site>& calls) {
-  std::vector<std::string> lines;
-  for (const Site site : calls) {
-    const auto& of_call = source_lines(site);
-    lines.insert(lines.end(), of_call.begin(), of_call.end());
-  }
-  return lines;
-}
-
 const char* name_of(const Thread& thread) {
   if (thread.state == State::at_barrier) return "__syncthreads";
   constexpr const char* kNames[] = {"a shuffle", "a vote", "__syncwarp"};
   return kNames[static_cast<int>(thread.waiting.operation)];
 }
 
-}  // namespace
-
-bool same_calls(const Thread& a, const Thread& b) {
-  const std::vector<Site> calls_a = calls_of(a);
-  const std::vector<Site> calls_b = calls_of(b);
-  if (calls_a == calls_b) return true;
-  static std::map<std::pair<std::vector<Site>, std::vector<Site>>, bool> known;
-  const auto [found, is_new] = known.try_emplace({calls_a, calls_b});
-  if (is_new) found->second = lines_of(calls_a) == lines_of(calls_b);
-  return found->second;
+std::string describe_pair(const std::string& where, const std::string& other, const char* does,
+                          const Access& before, const Access& now, const char* does_now) {
+  return fmt::format("data race on {}: {} {} it ({}) and {} {} it ({}), with nothing to order them",
+                     where, other, does, source_line(before.site), thread_name(now.thread),
+                     does_now, source_line(now.site)) +
+         in_kernel();
 }
 
+const char* verb(const Access& access, bool writes) {
+  return (access.flags & kAtomic) != 0 ? "atomically changes" : writes ? "writes" : "reads";
+}
+
+}  // namespace
+
 std::string describe_divergent_barrier(const Thread& first, const Thread& second) {
-  const std::vector<std::string> a = lines_of(calls_of(first));
-  const std::vector<std::string> b = lines_of(calls_of(second));
+  const std::vector<std::string> a = lines_of_calls(first);
+  const std::vector<std::string> b = lines_of_calls(second);
   // In a helper, what differs is where it was called.
   const size_t shorter = std::min(a.size(), b.size());
   size_t i = 0;
@@ -126,22 +117,6 @@ std::string describe_deadlock() {
   }
   return text + in_kernel();
 }
-
-namespace {
-
-std::string describe_pair(const std::string& where, const std::string& other, const char* does,
-                          const Access& before, const Access& now, const char* does_now) {
-  return fmt::format("data race on {}: {} {} it ({}) and {} {} it ({}), with nothing to order them",
-                     where, other, does, source_line(before.site), thread_name(now.thread),
-                     does_now, source_line(now.site)) +
-         in_kernel();
-}
-
-const char* verb(const Access& access, bool writes) {
-  return (access.flags & kAtomic) != 0 ? "atomically changes" : writes ? "writes" : "reads";
-}
-
-}  // namespace
 
 std::string describe_race(const std::string& where, const Access& before, bool before_writes,
                           const Access& now, bool now_writes) {

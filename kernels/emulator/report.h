@@ -9,10 +9,6 @@
 /// lines.
 namespace ember::emulator {
 
-/// Whether two threads at barriers have come there through the same source lines: compilers copy
-/// code, and one barrier may become two calls.
-bool same_calls(const Thread& a, const Thread& b);
-
 std::string describe_divergent_barrier(const Thread& first, const Thread& second);
 std::string describe_missing_lane(const Thread& waiting, unsigned lane);
 std::string describe_lane_outside_mask(const Thread& thread);

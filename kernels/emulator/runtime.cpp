@@ -24,7 +24,6 @@ struct Graph {
 };
 
 struct Stream {
-  bool capturing = false;
   bool invalidated = false;  ///< something that cannot be captured was asked for meanwhile
   std::vector<Work> captured;
 };
@@ -65,7 +64,7 @@ cudaError_t submit(cudaStream_t stream, Work work) {
   const std::lock_guard lock(running);
   Stream& target = stream_or_default(stream);
   submissions += 1;
-  if (!target.capturing) return fail_with(work());
+  if (!capturing.contains(&target)) return fail_with(work());
   target.captured.push_back(std::move(work));
   return cudaSuccess;
 }
@@ -73,7 +72,7 @@ cudaError_t submit(cudaStream_t stream, Work work) {
 /// Calls that wait for the card spoil a capture; those that concern no one stream, every capture.
 cudaError_t refuse_in_capture(cudaStream_t stream) {
   const std::lock_guard lock(running);
-  if (stream != nullptr ? !stream->capturing : capturing.empty()) return cudaSuccess;
+  if (stream != nullptr ? !capturing.contains(stream) : capturing.empty()) return cudaSuccess;
   for (Stream* spoiled : capturing) spoiled->invalidated |= stream == nullptr || spoiled == stream;
   return fail_with(cudaErrorStreamCaptureUnsupported);
 }
@@ -308,10 +307,9 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { ret
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   const std::lock_guard lock(running);
-  if (stream == nullptr || stream->capturing) {
+  if (stream == nullptr || capturing.contains(stream)) {
     return fail_with(cudaErrorStreamCaptureUnsupported);
   }
-  stream->capturing = true;
   stream->invalidated = false;
   stream->captured.clear();
   capturing.insert(stream);
@@ -320,18 +318,15 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const std::lock_guard lock(running);
   *graph = nullptr;
-  if (stream == nullptr || !stream->capturing) return fail_with(cudaErrorInvalidValue);
-  stream->capturing = false;
-  capturing.erase(stream);
+  if (capturing.erase(stream) == 0) return fail_with(cudaErrorInvalidValue);
   if (stream->invalidated) return fail_with(cudaErrorStreamCaptureInvalidated);
   *graph = new Graph{std::move(stream->captured)};
   return cudaSuccess;
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
-  const Stream& target = stream_or_default(stream);
-  *status = !target.capturing    ? cudaStreamCaptureStatusNone
-            : target.invalidated ? cudaStreamCaptureStatusInvalidated
-                                 : cudaStreamCaptureStatusActive;
+  *status = !capturing.contains(stream) ? cudaStreamCaptureStatusNone
+            : stream->invalidated       ? cudaStreamCaptureStatusInvalidated
+                                        : cudaStreamCaptureStatusActive;
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,

@@ -1,32 +1,21 @@
-// Fibers, blocks, barriers and warp operations.
+// Blocks, barriers and warp operations.
 //
-// Switching costs two jumps: `_setjmp` and `_longjmp` keep the signal mask out of it, which makes
-// them four times cheaper than `swapcontext`. A fiber that has run a thread to its end takes the
-// next one, so a kernel without barriers needs a single fiber.
-#undef _FORTIFY_SOURCE  // its longjmp refuses to jump to another stack
-
-#include <fmt/format.h>
-#include <sys/mman.h>
-#include <ucontext.h>
-
+// A fiber that has run a thread to its end takes the next one, so a kernel without barriers needs a
+// single fiber.
 #include <algorithm>
 #include <bit>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <span>
 #include <utility>
 
+#include "kernels/emulator/call_stack.h"
 #include "kernels/emulator/checker.h"
 #include "kernels/emulator/counters.h"
+#include "kernels/emulator/fiber.h"
 #include "kernels/emulator/machine.h"
 #include "kernels/emulator/memory.h"
 #include "kernels/emulator/report.h"
-
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
 
 namespace ember::emulator {
 
@@ -34,45 +23,10 @@ Machine machine;
 constinit thread_local Thread* current = nullptr;
 constinit thread_local const std::byte* current_stack = nullptr;
 
-/// A stack of its own, and where it goes on.
-struct Fiber {
-  std::byte* stack;
-  jmp_buf position;
-  bool begun = false;
-};
-
 namespace {
 
-jmp_buf scheduler;
-std::vector<std::unique_ptr<Fiber>> idle_fibers;
 Thread* starting = nullptr;  ///< the thread that the fiber about to run takes
 bool stopped = false;
-
-// What the address sanitizer is told about switching stacks.
-#ifdef __SANITIZE_ADDRESS__
-void leave_for_fiber(void** fake_stack, const Fiber& fiber) {
-  __sanitizer_start_switch_fiber(fake_stack, fiber.stack, kStackBytes);
-}
-const void* scheduler_stack = nullptr;
-size_t scheduler_stack_bytes = 0;
-void leave_for_scheduler(void** fake_stack) {
-  __sanitizer_start_switch_fiber(fake_stack, scheduler_stack, scheduler_stack_bytes);
-}
-void arrive_on_fiber(void* fake_stack) {
-  __sanitizer_finish_switch_fiber(fake_stack, &scheduler_stack, &scheduler_stack_bytes);
-}
-void arrive_in_scheduler(void* fake_stack) {
-  __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
-}
-/// A thread that was stopped has left its frames behind.
-void clear_stack(const Fiber& fiber) { __asan_unpoison_memory_region(fiber.stack, kStackBytes); }
-#else
-void leave_for_fiber(void**, const Fiber&) {}
-void leave_for_scheduler(void**) {}
-void arrive_on_fiber(void*) {}
-void arrive_in_scheduler(void*) {}
-void clear_stack(const Fiber&) {}
-#endif
 
 /// xorshift64*: cheap enough to shuffle a block's threads at each barrier.
 class Shuffler {
@@ -95,84 +49,36 @@ class Shuffler {
 
 std::vector<void*> argument_pointers;
 
+void thread_returned();
+
+/// What every fiber does again and again: one thread.
 void run_thread() {
   current = starting;
   machine.call->invoke(machine.call->kernel, argument_pointers.data());
-}
-
-void switch_to_scheduler(Fiber& fiber) {
-  void* fake_stack = nullptr;
-  if (_setjmp(fiber.position) == 0) {
-    leave_for_scheduler(&fake_stack);
-    _longjmp(scheduler, 1);
-  }
-  arrive_on_fiber(fake_stack);
-}
-
-void thread_returned();
-
-/// The body of every fiber: one thread after another.
-void fiber_main() {
-  arrive_on_fiber(nullptr);
-  for (;;) {
-    run_thread();
-    Fiber* fiber = current->fiber;
-    thread_returned();
-    switch_to_scheduler(*fiber);
-  }
-}
-
-constexpr size_t kGuardBytes = 4096;
-
-std::unique_ptr<Fiber> take_fiber() {
-  if (!idle_fibers.empty()) {
-    auto fiber = std::move(idle_fibers.back());
-    idle_fibers.pop_back();
-    return fiber;
-  }
-  void* stack = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (stack == MAP_FAILED) throw std::bad_alloc();
-  mprotect(stack, kGuardBytes, PROT_NONE);  // below, where an overflow goes
-  auto fiber = std::make_unique<Fiber>();
-  fiber->stack = static_cast<std::byte*>(stack);
-  return fiber;
+  Fiber* fiber = current->fiber;
+  thread_returned();
+  switch_to_scheduler(*fiber);
 }
 
 /// The fibers of the running block's threads.
 std::vector<std::unique_ptr<Fiber>> busy_fibers;
 
 void release_fiber(Thread& thread) {
-  auto& owner = busy_fibers[thread.number];
-  idle_fibers.push_back(std::move(owner));
+  keep_fiber(std::move(busy_fibers[thread.number]));
   thread.fiber = nullptr;
 }
 
 /// Lets a thread run until it waits or returns.
 void resume(Thread& thread) {
-  void* fake_stack = nullptr;
   if (thread.fiber == nullptr) {
     busy_fibers[thread.number] = take_fiber();
     thread.fiber = busy_fibers[thread.number].get();
     starting = &thread;
   }
   current = &thread;
-  Fiber& fiber = *thread.fiber;
-  current_stack = fiber.stack;
+  current_stack = thread.fiber->stack;
   note_progress();
-  if (_setjmp(scheduler) == 0) {
-    leave_for_fiber(&fake_stack, fiber);
-    if (fiber.begun) _longjmp(fiber.position, 1);
-    fiber.begun = true;
-    ucontext_t context;
-    getcontext(&context);
-    context.uc_stack.ss_sp = fiber.stack;
-    context.uc_stack.ss_size = kStackBytes;
-    context.uc_link = nullptr;
-    makecontext(&context, fiber_main, 0);
-    setcontext(&context);
-  }
-  arrive_in_scheduler(fake_stack);
+  switch_to_fiber(*thread.fiber, run_thread);
   current = nullptr;
 }
 
@@ -328,13 +234,6 @@ bool run_block() {
   return true;
 }
 
-void wait(State state, const void* return_address) {
-  Thread& thread = *current;
-  thread.state = state;
-  thread.site = site_of(return_address);
-  switch_to_scheduler(*thread.fiber);
-}
-
 /// Leaves the value of its warp operation in current->waiting.result.
 void warp_operation(WarpOperation operation, int kind, unsigned mask, uint64_t value,
                     unsigned source, const void* return_address) {
@@ -354,34 +253,6 @@ void warp_operation(WarpOperation operation, int kind, unsigned mask, uint64_t v
   thread.state = State::at_warp_operation;
   if (complete_warp_operation(thread)) return note_progress();
   switch_to_scheduler(*thread.fiber);
-}
-
-/// What a function that keeps a frame pointer has at that place of its stack (x86-64).
-struct Frame {
-  const Frame* caller;
-  const void* return_address;
-};
-
-/// `frame`, if it lies on the thread's stack.
-const Frame* on_stack(const Thread& thread, const void* frame) {
-  const auto offset =
-      static_cast<size_t>(static_cast<const std::byte*>(frame) - thread.fiber->stack);
-  return offset <= kStackBytes - sizeof(Frame) ? static_cast<const Frame*>(frame) : nullptr;
-}
-const Frame* barrier_frame(const Thread& thread) { return on_stack(thread, thread.frame); }
-const Frame* caller(const Thread& thread, const Frame* frame) {
-  return frame->caller > frame ? on_stack(thread, frame->caller) : nullptr;
-}
-
-bool same_return_addresses(const Thread& a, const Thread& b) {
-  const Frame* at_a = barrier_frame(a);
-  const Frame* at_b = barrier_frame(b);
-  while (at_a != nullptr && at_b != nullptr) {
-    if (at_a->return_address != at_b->return_address) return false;
-    at_a = caller(a, at_a);
-    at_b = caller(b, at_b);
-  }
-  return at_a == at_b;
 }
 
 }  // namespace
@@ -420,9 +291,8 @@ bool run(const KernelCall& call, uint64_t seed) {
   if (!whole) {  // the stacks of threads that never returned are begun anew
     for (auto& fiber : busy_fibers) {
       if (fiber == nullptr) continue;
-      fiber->begun = false;
-      clear_stack(*fiber);
-      idle_fibers.push_back(std::move(fiber));
+      begin_anew(*fiber);
+      keep_fiber(std::move(fiber));
     }
   }
   machine.first_block += blocks;
@@ -443,15 +313,6 @@ uint3 grid_size() {
   return {size.x, size.y, size.z};
 }
 
-std::vector<Site> calls_of(const Thread& thread) {
-  std::vector<Site> calls;
-  for (const Frame* frame = barrier_frame(thread); frame != nullptr;
-       frame = caller(thread, frame)) {
-    calls.push_back(site_of(frame->return_address));
-  }
-  return calls;
-}
-
 BarrierResult barrier(int predicate) {
   Thread& thread = *current;
   thread.site = site_of(__builtin_return_address(0));
@@ -460,14 +321,13 @@ BarrierResult barrier(int predicate) {
   machine.predicates += predicate != 0 ? 1 : 0;
   if (machine.arrived == 1) machine.first_at_barrier = &thread;
   const Thread& first = *machine.first_at_barrier;
-  if (!same_return_addresses(first, thread) && !same_calls(first, thread)) {
-    stop(describe_divergent_barrier(first, thread));
-  }
+  if (!same_calls(first, thread)) stop(describe_divergent_barrier(first, thread));
   if (machine.arrived == machine.running) {
     open_barrier();
     note_progress();
   } else {
-    wait(State::at_barrier, __builtin_return_address(0));
+    thread.state = State::at_barrier;
+    switch_to_scheduler(*thread.fiber);
   }
   return machine.barrier_result;
 }
@@ -519,10 +379,9 @@ void fence() {
   fence.count += 1;
   if (fence.count > kMostFences) stop(describe_limit("__threadfence", kMostFences));
   fence.warp = warp.epoch;
-  fence.whole = warp.whole;
-  if (!warp.pairs.empty()) {
-    const auto row = warp.pairs.begin() + current->lane * kWarpSize;
-    fence.pairs.assign(row, row + kWarpSize);
+  fence.syncs.resize(kWarpSize);
+  for (unsigned lane = 0; lane < kWarpSize; ++lane) {
+    fence.syncs[lane] = warp.last_common_sync(lane, current->lane);
   }
   note_progress();
 }
