@@ -280,7 +280,6 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
                   to_string(moments->mean.shape()), to_string(moments->variance.shape()),
                   to_string(weight.shape()));
   }
-  EMBER_REQUIRE_DEVICE(x.device(), conv2d_forward, weight, bias, y);
   if (cudnn::conv2d_forward(x, pending, weight, bias, window, y, moments)) return;
   EMBER_DISPATCH(x.device(), conv2d_forward, x, pending, weight, bias, window, y, moments);
 }
@@ -288,7 +287,6 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx) {
   require_shapes("conv2d_dgrad", dx.shape(), weight.shape(), dz.shape(), window);
-  EMBER_REQUIRE_DEVICE(dz.device(), conv2d_dgrad, weight, dx);
   if (cudnn::conv2d_dgrad(dz, pending, weight, window, accumulate, dx)) return;
   EMBER_DISPATCH(dz.device(), conv2d_dgrad, dz, pending, weight, window, accumulate, dx);
 }
@@ -298,7 +296,6 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   Tensor& dbias) {
   require_shapes("conv2d_wgrad", x.shape(), dweight.shape(), dz.shape(), window);
   require_bias("conv2d_wgrad", "dbias", dbias, dweight.shape());
-  EMBER_REQUIRE_DEVICE(x.device(), conv2d_wgrad, dz, dweight, dbias);
   if (cudnn::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, dbias)) return;
   EMBER_DISPATCH(x.device(), conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight, dbias);
 }

@@ -324,7 +324,6 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
                   to_string(moments->mean.shape()), to_string(moments->variance.shape()),
                   to_string(channels));
   }
-  EMBER_REQUIRE_DEVICE(x.device(), depthwise_conv2d_forward, weight, y);
   if (cudnn::conv2d_forward(x, pending, weight, Tensor(), window, y, moments)) return;
   EMBER_DISPATCH(x.device(), depthwise_conv2d_forward, x, pending, weight, window, y, moments);
 }
@@ -332,7 +331,6 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                             const Window& window, Tensor& dx) {
   require_shapes("depthwise_conv2d_dgrad", dx.shape(), weight.shape(), window, "dz", dz.shape());
-  EMBER_REQUIRE_DEVICE(dz.device(), depthwise_conv2d_dgrad, weight, dx);
   if (cudnn::conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx)) return;
   EMBER_DISPATCH(dz.device(), depthwise_conv2d_dgrad, dz, pending, weight, window, dx);
 }
@@ -342,7 +340,6 @@ void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Ten
                             Tensor& dweight) {
   require_shapes("depthwise_conv2d_wgrad", x.shape(), dweight.shape(), window, "dz", dz.shape());
   Tensor no_bias;
-  EMBER_REQUIRE_DEVICE(x.device(), depthwise_conv2d_wgrad, dz, dweight);
   if (cudnn::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, no_bias)) return;
   EMBER_DISPATCH(x.device(), depthwise_conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight);
 }

@@ -7,6 +7,7 @@
 #include "kernels/conv2d.h"
 #include "kernels/conv_backend.h"
 #include "kernels/cudnn/executor.h"
+#include "tensor/dispatch.h"
 #include "tensor/error.h"
 #include "tensor/scratch.h"
 
@@ -79,6 +80,7 @@ bool chosen(const Tensor& x) {
 bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                     const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
   if (!chosen(x)) return false;
+  EMBER_REQUIRE_DEVICE(Device::cuda, conv2d_forward, weight, bias, y);
   Convolution convolution = convolution_of(Direction::forward, x.shape(), weight.shape(), window);
   convolution.bias = !bias.empty();
   const bool done = run(convolution, [&]() -> Operands {
@@ -91,6 +93,7 @@ bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
 bool conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx) {
   if (!chosen(dz)) return false;
+  EMBER_REQUIRE_DEVICE(Device::cuda, conv2d_dgrad, weight, dx);
   Convolution convolution = convolution_of(Direction::dgrad, dx.shape(), weight.shape(), window);
   convolution.accumulate = accumulate;
   return run(convolution, [&]() -> Operands {
@@ -102,6 +105,7 @@ bool conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias) {
   if (!chosen(x)) return false;
+  EMBER_REQUIRE_DEVICE(Device::cuda, conv2d_wgrad, dz, dweight, dbias);
   const Convolution convolution =
       convolution_of(Direction::wgrad, x.shape(), dweight.shape(), window);
   const bool done = run(convolution, [&]() -> Operands {

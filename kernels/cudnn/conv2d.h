@@ -10,7 +10,8 @@
 /// cuDNN neither applies a pending transform while it loads nor gathers moments while it stores, so
 /// these materialise what is pending first and read the output once more for the moments.
 ///
-/// They return false, and have changed nothing, where ConvBackend::cudnn is not chosen, a tensor is
+/// Tensors on another device than the input are refused as EMBER_DISPATCH refuses them. Else these
+/// return false, and have changed nothing, where ConvBackend::cudnn is not chosen, a tensor is
 /// not on the GPU, cuDNN has no plan or fails: the caller then runs its own kernel. The reason goes
 /// to stderr, once for each convolution.
 namespace ember::cudnn {
