@@ -36,35 +36,33 @@ __global__ void copy_kernel(const float4* from, float4* to) {
   to[i] = from[i];
 }
 
-void run_product() {
+void tiled_product(benchmark::State& state, emulator::Watch watch) {
   constexpr int kSide = 128;
   constexpr unsigned kTiles = kSide / kTile;
-  static const Tensor a = Tensor::filled({kSide, kSide}, 1.0f, Device::cuda);
-  static Tensor c = a.clone();
-  cuda::launch(product_kernel, {dim3(kTiles, kTiles), dim3(kTile, kTile), cuda::current_stream()},
-               a.data(), a.data(), kSide, c.data());
-}
-constexpr int64_t kProductAccesses = 128 * 128 * (128 / kTile * (4 + 2 * kTile) + 1);
-
-void run_copy() {
-  constexpr int64_t kVectors = 1 << 16;
-  static const Tensor from = Tensor::filled({4 * kVectors}, 1.0f, Device::cuda);
-  static Tensor to = from.clone();
-  cuda::launch(copy_kernel, {dim3(kVectors / 256), dim3(256), cuda::current_stream()},
-               reinterpret_cast<const float4*>(from.data()), reinterpret_cast<float4*>(to.data()));
-}
-constexpr int64_t kCopyAccesses = 2 << 16;
-
-void tiled_product(benchmark::State& state, emulator::Watch watch) {
+  constexpr int64_t kAccesses = kSide * kSide * (kTiles * (4 + 2 * kTile) + 1);
+  const Tensor a = Tensor::filled({kSide, kSide}, 1.0f, Device::cuda);
+  Tensor c = a.clone();
   emulator::set_watch(watch);
-  for ([[maybe_unused]] auto _ : state) run_product();
-  state.SetItemsProcessed(state.iterations() * kProductAccesses);
+  for ([[maybe_unused]] auto _ : state) {
+    cuda::launch(product_kernel, {dim3(kTiles, kTiles), dim3(kTile, kTile), cuda::current_stream()},
+                 a.data(), a.data(), kSide, c.data());
+  }
+  emulator::set_watch(emulator::Watch::faults);
+  state.SetItemsProcessed(state.iterations() * kAccesses);
 }
 
 void copy_of_vectors(benchmark::State& state, emulator::Watch watch) {
+  constexpr int64_t kVectors = 1 << 16;
+  const Tensor from = Tensor::filled({4 * kVectors}, 1.0f, Device::cuda);
+  Tensor to = from.clone();
   emulator::set_watch(watch);
-  for ([[maybe_unused]] auto _ : state) run_copy();
-  state.SetItemsProcessed(state.iterations() * kCopyAccesses);
+  for ([[maybe_unused]] auto _ : state) {
+    cuda::launch(copy_kernel, {dim3(kVectors / 256), dim3(256), cuda::current_stream()},
+                 reinterpret_cast<const float4*>(from.data()),
+                 reinterpret_cast<float4*>(to.data()));
+  }
+  emulator::set_watch(emulator::Watch::faults);
+  state.SetItemsProcessed(state.iterations() * 2 * kVectors);
 }
 
 using emulator::Watch;

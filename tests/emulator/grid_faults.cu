@@ -192,46 +192,39 @@ __global__ void fence_before_the_store(float* out, const float* in, int) {
 }
 
 // Warps count themselves in: none waits for the others of its block.
-template <bool kWrong>
-__global__ void warps_count_in_before_they_meet(float* out, const float* in, int) {
-  auto* counter = reinterpret_cast<unsigned*>(out + 1);
-  float* partials = out + 2;
-  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-  partials[i] = in[i];  // here
-  if (!kWrong) __syncwarp();
-  unsigned before = 0;
-  if (threadIdx.x % 32 == 0) {
-    __threadfence();
-    before = atomicAdd(counter, 1u);
-    atomicAdd(counter + 1 + gridDim.x * blockDim.x, 0u);  // another counter
-  }
-  before = __shfl_sync(kAllLanes, before, 0);
-  __syncwarp();
-  if (before + 1 < gridDim.x * blockDim.x / 32 || threadIdx.x % 32 != 1) return;
-  float sum = 0;
-  for (unsigned k = 0; k < gridDim.x * blockDim.x; ++k) sum += __ldcg(partials + k);  // here
-  out[0] = sum;
-}
-
-template <bool kWrong>
-__global__ void lanes_fence_for_themselves(float* out, const float* in, int) {
+template <bool kEachLaneFences, bool kSync>
+__device__ void sum_by_last_warp(float* out, const float* in) {
+  const unsigned count = gridDim.x * blockDim.x;
   auto* counter = reinterpret_cast<unsigned*>(out + 1);
   float* partials = out + 2;
   const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
   const unsigned lane = threadIdx.x % 32;
   partials[i] = in[i];  // here
-  __threadfence();
-  if (!kWrong) __syncwarp();
+  if (kEachLaneFences) __threadfence();
+  if (kSync) __syncwarp();
   unsigned before = 0;
-  if (lane == 0) before = atomicAdd(counter, 1u);
+  if (lane == 0) {
+    if (!kEachLaneFences) __threadfence();
+    before = atomicAdd(counter, 1u);
+    atomicAdd(counter + 1 + count, 0u);  // another counter
+  }
   before = __shfl_sync(kAllLanes, before, 0);
   __syncwarp();
-  if (before + 1 < gridDim.x * blockDim.x / 32) return;
+  if (before + 1 < count / 32) return;
   if (lane == 0) atomicExch(counter, 0u);
   if (lane != 1) return;
   float sum = 0;
-  for (unsigned k = 0; k < gridDim.x * blockDim.x; ++k) sum += __ldcg(partials + k);  // here
+  for (unsigned k = 0; k < count; ++k) sum += __ldcg(partials + k);  // here
   out[0] = sum;
+}
+
+template <bool kWrong>
+__global__ void warps_count_in_before_they_meet(float* out, const float* in, int) {
+  sum_by_last_warp<false, !kWrong>(out, in);
+}
+template <bool kWrong>
+__global__ void lanes_fence_for_themselves(float* out, const float* in, int) {
+  sum_by_last_warp<true, !kWrong>(out, in);
 }
 
 // Results that are wrong without a fault of memory -----------------------------------------------
