@@ -31,8 +31,8 @@ void bench_backward(const Suite& suite, const LayerCase& layer) {
     const Moments moments = moments_of(suite, channels);
     BatchNormCoefficients dx{suite.zeros(channels), suite.zeros(channels), suite.zeros(channels)};
     return [=, dgamma = suite.zeros(channels), dbeta = suite.zeros(channels)]() mutable {
-      batch_norm_backward(dz, x.raw, x.pending(), moments.variance, moments, kEpsilon, dgamma,
-                          dbeta, &dx);
+      batch_norm_backward(
+          dz, {x.raw, x.pending(), moments.variance, moments, kEpsilon, dgamma, dbeta, &dx});
     };
   });
 }

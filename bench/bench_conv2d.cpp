@@ -87,9 +87,9 @@ void bench_dgrad(const Suite& suite, const Variant& variant) {
           return cudnn::conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx);
         });
       } else if (variant.depthwise()) {
-        depthwise_conv2d_dgrad(dz, pending, weight, window, dx);
+        depthwise_conv2d_dgrad(dz, pending, weight, window, dx, nullptr);
       } else {
-        conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx);
+        conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx, nullptr);
       }
     };
   };

@@ -9,6 +9,8 @@
 #include <cmath>
 
 #include "kernels/partial_sums.h"
+#include "kernels/simd/gradient_sums-inl.h"
+#include "kernels/simd/gradient_sums.h"
 #include "kernels/simd/moments-inl.h"
 #include "kernels/simd/pending-inl.h"
 #include "tensor/dispatch.h"
@@ -44,72 +46,15 @@ void ChannelMoments(const float* x, int64_t rows, int64_t channels, float* mean,
       variance);
 }
 
-/// dbeta and dgamma of `rows` rows, for the channels of kVectors vectors from channel c on.
-template <int kVectors, class D>
-HWY_INLINE void gradient_sum_vectors(D d, const float* dz, const float* raw, int64_t rows,
-                                     int64_t stride, const Pending& forward, const float* mean,
-                                     const float* inverse_deviation, int64_t c, size_t count,
-                                     float* dbeta, float* dgamma) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto lower = hn::Set(d, forward.lower);
-  const auto upper = hn::Set(d, forward.upper);
-  const bool clips = forward.has_clip();
-  hn::Vec<D> scale[kVectors];
-  hn::Vec<D> shift[kVectors];
-  hn::Vec<D> mu[kVectors];
-  hn::Vec<D> sum[kVectors];
-  hn::Vec<D> product[kVectors];
-  for (int i = 0; i < kVectors; ++i) {
-    const int64_t channel = c + i * lanes;
-    scale[i] = forward.has_affine() ? load_n(d, forward.scale + channel, count) : hn::Set(d, 1.0f);
-    shift[i] = forward.has_affine() ? load_n(d, forward.shift + channel, count) : hn::Zero(d);
-    mu[i] = load_n(d, mean + channel, count);
-    sum[i] = hn::Zero(d);
-    product[i] = hn::Zero(d);
-  }
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int i = 0; i < kVectors; ++i) {
-      const int64_t channel = c + i * lanes;
-      const auto x = load_n(d, raw + row * stride + channel, count);
-      auto du = load_n(d, dz + row * stride + channel, count);
-      if (clips) {
-        const auto u = hn::MulAdd(scale[i], x, shift[i]);
-        du = hn::IfThenElseZero(hn::And(hn::Lt(lower, u), hn::Lt(u, upper)), du);
-      }
-      sum[i] = hn::Add(sum[i], du);
-      product[i] = hn::MulAdd(du, hn::Sub(x, mu[i]), product[i]);
-    }
-  }
-  for (int i = 0; i < kVectors; ++i) {
-    const int64_t channel = c + i * lanes;
-    const auto inverse = load_n(d, inverse_deviation + channel, count);
-    store_n(sum[i], d, dbeta + channel, count);
-    store_n(hn::Mul(product[i], inverse), d, dgamma + channel, count);
-  }
-}
-
-void BackwardSums(const float* dz, const float* raw, int64_t rows, int64_t channels,
-                  const Pending& forward, const float* mean, const float* variance, float epsilon,
-                  float* dgamma, float* dbeta) {
-  const SumBlocks blocks(rows, channels);
-  const int64_t record = 2 * channels;
-  float* partials = scratch(Scratch::partial_sums, blocks.count() * record + channels);
-  float* inverse_deviation = partials + blocks.count() * record;
-  for (int64_t c = 0; c < channels; ++c) {
-    inverse_deviation[c] = static_cast<float>(1.0 / std::sqrt(double{variance[c]} + epsilon));
-  }
+void BackwardSums(const float* dz, int64_t rows, BatchNormBackward& norm) {
+  const GradientSums gradient(&norm);
+  const SumBlocks blocks(rows, gradient.channels);
+  float* partials = scratch(Scratch::partial_sums, blocks.count() * gradient.floats());
   parallel_for(blocks.count(), [&](int64_t block) {
-    const hn::ScalableTag<float> d;
-    const int64_t offset = blocks.first(block) * channels;
-    float* block_dbeta = partials + block * record;
-    for_each_vector_group<4>(d, channels, [&](auto vectors, int64_t c, size_t count) {
-      gradient_sum_vectors<vectors>(d, dz + offset, raw + offset, blocks.rows_of(block), channels,
-                                    forward, mean, inverse_deviation, c, count, block_dbeta,
-                                    block_dbeta + channels);
-    });
+    accumulate_gradient_sums(gradient, dz, blocks.first(block), blocks.rows_of(block), true,
+                             partials + block * gradient.floats());
   });
-  merge_sums(partials, blocks.count(), record, channels, dbeta);
-  merge_sums(partials + channels, blocks.count(), record, channels, dgamma);
+  finish_batch_norm_backward(partials, blocks.count(), gradient.floats(), norm);
 }
 
 }  // namespace ember::cpu::HWY_NAMESPACE
@@ -154,24 +99,29 @@ void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Mom
 
 // With s = 1 / sqrt(variance + epsilon) and xhat = s * (raw - mean):
 //     dx = gamma*s * du  -  gamma*s*s*dgamma/M * raw  +  gamma*s/M * (s*dgamma*mean - dbeta)
-void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
-                         Tensor& dbeta, BatchNormCoefficients* coefficients) {
-  const int64_t channels = dz.dim(-1);
-  const int64_t rows = dz.size() / channels;
-  HWY_DYNAMIC_DISPATCH(BackwardSums)
-  (dz.data(), raw.data(), rows, channels, forward, moments.mean.data(), moments.variance.data(),
-   epsilon, dgamma.data(), dbeta.data());
-  if (coefficients == nullptr) return;
+void finish_batch_norm_backward(const float* sums, int64_t blocks, int64_t stride,
+                                BatchNormBackward& norm) {
+  const int64_t channels = norm.raw.dim(-1);
+  const auto rows = static_cast<double>(norm.raw.size() / channels);
+  merge_sums(sums, blocks, stride, channels, norm.dbeta.data());
+  merge_sums(sums + channels, blocks, stride, channels, norm.dgamma.data());
   for (int64_t k = 0; k < channels; ++k) {
-    const double inverse = 1.0 / std::sqrt(double{moments.variance.data()[k]} + epsilon);
-    const double scale = gamma.data()[k] * inverse;
-    const double slope = inverse * dgamma.data()[k] / static_cast<double>(rows);
-    coefficients->a.data()[k] = static_cast<float>(scale);
-    coefficients->b.data()[k] = static_cast<float>(-scale * slope);
-    coefficients->c.data()[k] = static_cast<float>(
-        scale * (slope * moments.mean.data()[k] - dbeta.data()[k] / static_cast<double>(rows)));
+    const double inverse = 1.0 / std::sqrt(double{norm.moments.variance.data()[k]} + norm.epsilon);
+    float& dgamma = norm.dgamma.data()[k];
+    dgamma = static_cast<float>(dgamma * inverse);
+    if (norm.coefficients == nullptr) continue;
+    auto& [a, b, c] = *norm.coefficients;
+    const double scale = norm.gamma.data()[k] * inverse;
+    const double slope = inverse * dgamma / rows;
+    a.data()[k] = static_cast<float>(scale);
+    b.data()[k] = static_cast<float>(-scale * slope);
+    c.data()[k] = static_cast<float>(
+        scale * (slope * norm.moments.mean.data()[k] - norm.dbeta.data()[k] / rows));
   }
+}
+
+void batch_norm_backward(const Tensor& dz, BatchNormBackward norm) {
+  HWY_DYNAMIC_DISPATCH(BackwardSums)(dz.data(), dz.size() / dz.dim(-1), norm);
 }
 
 }  // namespace cpu
@@ -222,24 +172,23 @@ void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Mom
                  moving, scale, shift);
 }
 
-void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
-                         Tensor& dbeta, BatchNormCoefficients* coefficients) {
-  const char* operation = "batch_norm_backward";
-  EMBER_REQUIRE(dz.shape().size() > 0 && dz.shape() == raw.shape(), "{}: dz {}, raw {}", operation,
-                to_string(dz.shape()), to_string(raw.shape()));
+void require_fits(const char* operation, const Tensor& dz, const BatchNormBackward& norm) {
+  EMBER_REQUIRE(dz.shape().size() > 0 && dz.shape() == norm.raw.shape(), "{}: dz {}, raw {}",
+                operation, to_string(dz.shape()), to_string(norm.raw.shape()));
   const Shape channels{dz.dim(-1)};
-  require_channels(operation, "gamma", gamma, channels);
-  require_moments(operation, moments, channels);
-  require_channels(operation, "dgamma", dgamma, channels);
-  require_channels(operation, "dbeta", dbeta, channels);
-  if (coefficients != nullptr) {
-    require_channels(operation, "a", coefficients->a, channels);
-    require_channels(operation, "b", coefficients->b, channels);
-    require_channels(operation, "c", coefficients->c, channels);
-  }
-  EMBER_DISPATCH(dz.device(), batch_norm_backward, dz, raw, forward, gamma, moments, epsilon,
-                 dgamma, dbeta, coefficients);
+  require_channels(operation, "gamma", norm.gamma, channels);
+  require_moments(operation, norm.moments, channels);
+  require_channels(operation, "dgamma", norm.dgamma, channels);
+  require_channels(operation, "dbeta", norm.dbeta, channels);
+  if (norm.coefficients == nullptr) return;
+  require_channels(operation, "a", norm.coefficients->a, channels);
+  require_channels(operation, "b", norm.coefficients->b, channels);
+  require_channels(operation, "c", norm.coefficients->c, channels);
+}
+
+void batch_norm_backward(const Tensor& dz, BatchNormBackward norm) {
+  require_fits("batch_norm_backward", dz, norm);
+  EMBER_DISPATCH(dz.device(), batch_norm_backward, dz, norm);
 }
 
 }  // namespace ember

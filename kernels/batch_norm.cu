@@ -105,6 +105,17 @@ struct BackwardChannels {
   float* b;
   float* c;
 
+  explicit BackwardChannels(BatchNormBackward& norm)
+      : gamma(norm.gamma.data()),
+        mean(norm.moments.mean.data()),
+        variance(norm.moments.variance.data()),
+        epsilon(norm.epsilon),
+        dgamma(norm.dgamma.data()),
+        dbeta(norm.dbeta.data()),
+        a(norm.coefficients == nullptr ? nullptr : norm.coefficients->a.data()),
+        b(norm.coefficients == nullptr ? nullptr : norm.coefficients->b.data()),
+        c(norm.coefficients == nullptr ? nullptr : norm.coefficients->c.data()) {}
+
   /// From sum(du) and sum(du * (raw - mean)) over `rows` rows.
   __device__ void finish(int64_t channel, float du, float product, int64_t rows) const {
     const double inverse = 1.0 / sqrt(double{variance[channel]} + epsilon);
@@ -162,14 +173,13 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class V>
-void backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
-              const BackwardChannels& channels) {
+void backward(const Tensor& dz, BatchNormBackward& norm) {
   const RowTiles tiles(dz, kLanes<V>);
   float* partials = scratch(
       Scratch::partial_sums,
       tiles.groups * partial_rows(tiles.tiles) * 2 * tiles.vectors * kLanes<V>, Device::cuda);
-  launch(batch_norm_backward_kernel<V>, tiles.launch_config(), dz.data(), raw.data(), forward,
-         tiles, channels, reinterpret_cast<V*>(partials),
+  launch(batch_norm_backward_kernel<V>, tiles.launch_config(), dz.data(), norm.raw.data(),
+         norm.forward, tiles, BackwardChannels(norm), reinterpret_cast<V*>(partials),
          block_counters(tiles.groups * partial_counters(tiles.tiles)));
 }
 
@@ -206,26 +216,11 @@ void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Mom
   fold(gamma, beta, batch, epsilon, momentum, &moving, scale, shift);
 }
 
-void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
-                         Tensor& dbeta, BatchNormCoefficients* coefficients) {
-  BackwardChannels channels{gamma.data(),
-                            moments.mean.data(),
-                            moments.variance.data(),
-                            epsilon,
-                            dgamma.data(),
-                            dbeta.data(),
-                            nullptr,
-                            nullptr,
-                            nullptr};
-  if (coefficients != nullptr) {
-    channels.a = coefficients->a.data();
-    channels.b = coefficients->b.data();
-    channels.c = coefficients->c.data();
-  }
+void batch_norm_backward(const Tensor& dz, BatchNormBackward norm) {
   const bool vector =
-      fits_float4(dz.dim(-1), {dz.data(), raw.data(), moments.mean.data()}) && fits_float4(forward);
-  (vector ? backward<float4> : backward<float>)(dz, raw, forward, channels);
+      fits_float4(dz.dim(-1), {dz.data(), norm.raw.data(), norm.moments.mean.data()}) &&
+      fits_float4(norm.forward);
+  (vector ? backward<float4> : backward<float>)(dz, norm);
 }
 
 }  // namespace ember::cuda

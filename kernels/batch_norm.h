@@ -53,11 +53,25 @@ struct BatchNormCoefficients {
   Tensor a, b, c;
 };
 
-/// dgamma and dbeta from dz (the gradient behind the clip), the raw input and its forward
-/// transform. With `coefficients`, which need the batch's moments, also those of dx.
-void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
-                         Tensor& dbeta, BatchNormCoefficients* coefficients);
+/// The backward pass of one BatchNorm but for dz, the gradient behind its clip. Whoever writes dz
+/// is given this and gathers the sums while dz is at hand; `batch_norm_backward` reads it again.
+struct BatchNormBackward {
+  Tensor raw;       ///< the input, of dz's shape
+  Pending forward;  ///< its transform, with the clip
+  Tensor gamma;
+  Moments moments;
+  float epsilon;
+  Tensor dgamma;  ///< result
+  Tensor dbeta;   ///< result
+  /// Results, or null; they need the batch's moments.
+  BatchNormCoefficients* coefficients = nullptr;
+};
+
+/// dgamma, dbeta and the coefficients of dx, which `norm` says where to put.
+void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
+
+/// Throws, in the name of `operation`, unless all of `norm` fits dz.
+void require_fits(const char* operation, const Tensor& dz, const BatchNormBackward& norm);
 
 namespace cpu {
 void channel_moments(const Tensor& x, Moments& moments);
@@ -66,9 +80,7 @@ void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& mom
 void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
                               float epsilon, float momentum, Moments& moving, Tensor& scale,
                               Tensor& shift);
-void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
-                         Tensor& dbeta, BatchNormCoefficients* coefficients);
+void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
 }  // namespace cpu
 
 namespace cuda {
@@ -78,9 +90,7 @@ void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& mom
 void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
                               float epsilon, float momentum, Moments& moving, Tensor& scale,
                               Tensor& shift);
-void batch_norm_backward(const Tensor& dz, const Tensor& raw, const Pending& forward,
-                         const Tensor& gamma, const Moments& moments, float epsilon, Tensor& dgamma,
-                         Tensor& dbeta, BatchNormCoefficients* coefficients);
+void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
 }  // namespace cuda
 
 }  // namespace ember

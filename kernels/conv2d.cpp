@@ -11,6 +11,8 @@
 #include "kernels/simd/convolution-inl.h"
 #include "kernels/simd/convolution.h"
 #include "kernels/simd/gemm-inl.h"
+#include "kernels/simd/gradient_sums-inl.h"
+#include "kernels/simd/gradient_sums.h"
 #include "kernels/simd/moments-inl.h"
 #include "tensor/dispatch.h"
 #include "tensor/parallel.h"
@@ -134,9 +136,11 @@ void Conv2dForward(const float* x, const Pending& pending, const float* weight, 
 }
 
 /// dx as a stride-1 convolution of dy, spread out by the stride and padded, with the kernel turned
-/// by 180 degrees and its channels exchanged.
-void DgradGeneral(const float* dz, const PendingGradient& pending, const float* weight,
-                  const Convolution& forward, bool accumulate, float* dx) {
+/// by 180 degrees and its channels exchanged. finish(task, row) sees each image row of dx.
+template <class Finish>
+void dgrad_sliding(const float* dz, const PendingGradient& pending, const float* weight,
+                   const Convolution& forward, bool accumulate, float* dx, int64_t tasks,
+                   const Finish& finish) {
   const Window& window = forward.window;
   const Convolution conv{.images = forward.images,
                          .height = forward.out_h,
@@ -180,27 +184,39 @@ void DgradGeneral(const float* dz, const PendingGradient& pending, const float* 
     }
     return {block, row};
   };
-  slide(conv, packed, {dx, conv.outputs, nullptr, accumulate},
-        task_count(conv.images * conv.out_h, conv.out_w), spread_rows, [](int64_t, int64_t) {});
+  slide(conv, packed, {dx, conv.outputs, nullptr, accumulate}, tasks, spread_rows, finish);
 }
 
 void Conv2dDgrad(const float* dz, const PendingGradient& pending, const float* weight,
-                 const Convolution& conv, bool accumulate, float* dx) {
-  if (!conv.pointwise()) {
-    DgradGeneral(dz, pending, weight, conv, accumulate, dx);
-    return;
-  }
-  const int64_t rows = conv.pixels();
-  const int64_t depth = conv.outputs;
+                 const Convolution& conv, bool accumulate, float* dx, BatchNormBackward* norm) {
+  const bool pointwise = conv.pointwise();
+  const int64_t row_pixels = pointwise ? 1 : conv.width;
+  const int64_t rows = conv.images * conv.height * conv.width / row_pixels;
+  const int64_t tasks = task_count(rows, row_pixels);
   const int64_t columns = conv.channels;
-  float* packed = scratch(Scratch::packed_weights, packed_floats(depth, columns));
-  pack({weight, columns, 1}, 0, depth, depth, columns, packed);
-  multiply_rows(
-      rows, depth, columns, packed, {dx, columns, nullptr, accumulate}, task_count(rows, 1),
-      [&](int64_t first, int64_t count) {
-        return gradient_rows(dz, pending, depth, first, count, false);
-      },
-      [](int64_t, int64_t, int64_t) {});
+  const GradientSums sums(norm);
+  float* partials = scratch(Scratch::partial_sums, tasks * sums.floats());
+  const auto gather = [&](int64_t task, int64_t first, int64_t count) {
+    if (norm == nullptr) return;
+    accumulate_gradient_sums(sums, dx, first * row_pixels, count * row_pixels,
+                             first == part_of(rows, tasks, task).begin,
+                             partials + task * sums.floats());
+  };
+  if (pointwise) {
+    const int64_t depth = conv.outputs;
+    float* packed = scratch(Scratch::packed_weights, packed_floats(depth, columns));
+    pack({weight, columns, 1}, 0, depth, depth, columns, packed);
+    multiply_rows(
+        rows, depth, columns, packed, {dx, columns, nullptr, accumulate}, tasks,
+        [&](int64_t first, int64_t count) {
+          return gradient_rows(dz, pending, depth, first, count, false);
+        },
+        gather);
+  } else {
+    dgrad_sliding(dz, pending, weight, conv, accumulate, dx, tasks,
+                  [&](int64_t task, int64_t row) { gather(task, row, 1); });
+  }
+  if (norm != nullptr) finish_batch_norm_backward(partials, tasks, sums.floats(), *norm);
 }
 
 }  // namespace ember::cpu::HWY_NAMESPACE
@@ -223,10 +239,10 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                  const Window& window, bool accumulate, Tensor& dx) {
+                  const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm) {
   HWY_DYNAMIC_DISPATCH(Conv2dDgrad)
   (dz.data(), pending, weight.data(),
-   convolution_of(dx.shape(), weight.shape(), dz.shape(), window), accumulate, dx.data());
+   convolution_of(dx.shape(), weight.shape(), dz.shape(), window), accumulate, dx.data(), norm);
 }
 
 }  // namespace cpu
@@ -285,10 +301,14 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                  const Window& window, bool accumulate, Tensor& dx) {
+                  const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm) {
   require_shapes("conv2d_dgrad", dx.shape(), weight.shape(), dz.shape(), window);
-  if (cudnn::conv2d_dgrad(dz, pending, weight, window, accumulate, dx)) return;
-  EMBER_DISPATCH(dz.device(), conv2d_dgrad, dz, pending, weight, window, accumulate, dx);
+  if (norm != nullptr) require_fits("conv2d_dgrad", dx, *norm);
+  if (cudnn::conv2d_dgrad(dz, pending, weight, window, accumulate, dx)) {
+    if (norm != nullptr) batch_norm_backward(dx, *norm);
+    return;
+  }
+  EMBER_DISPATCH(dz.device(), conv2d_dgrad, dz, pending, weight, window, accumulate, dx, norm);
 }
 
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
@@ -298,6 +318,21 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
   require_bias("conv2d_wgrad", "dbias", dbias, dweight.shape());
   if (cudnn::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, dbias)) return;
   EMBER_DISPATCH(x.device(), conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight, dbias);
+}
+
+void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                     const PendingGradient& dz_pending, const Tensor& weight, const Window& window,
+                     Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
+                     BatchNormBackward* norm) {
+  const char* operation = "conv2d_backward";
+  require_shapes(operation, x.shape(), weight.shape(), dz.shape(), window);
+  require_bias(operation, "dbias", dbias, weight.shape());
+  EMBER_REQUIRE(dweight.shape() == weight.shape() && dx.shape() == x.shape(),
+                "{}: dweight {}, weight {}, dx {}, x {}", operation, to_string(dweight.shape()),
+                to_string(weight.shape()), to_string(dx.shape()), to_string(x.shape()));
+  if (norm != nullptr) require_fits(operation, dx, *norm);
+  EMBER_DISPATCH(x.device(), conv2d_backward, x, x_pending, dz, dz_pending, weight, window, dweight,
+                 dbias, accumulate, dx, norm);
 }
 
 }  // namespace ember

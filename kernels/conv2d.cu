@@ -172,7 +172,7 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                  const Window& window, bool accumulate, Tensor& dx) {
+                  const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm) {
   const Convolution conv = convolution_of(dx.shape(), weight.shape(), dz.shape(), window);
   const auto channels = static_cast<int>(conv.channels);
   const auto outputs = static_cast<int>(conv.outputs);
@@ -193,6 +193,15 @@ void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor
   } else {
     dgrad<float4, Tile128x64, Tile128x32, Tile32x32>(spread, taps, depth, output);
   }
+  if (norm != nullptr) cuda::batch_norm_backward(dx, *norm);
+}
+
+void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                     const PendingGradient& dz_pending, const Tensor& weight, const Window& window,
+                     Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
+                     BatchNormBackward* norm) {
+  ember::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, dbias);
+  ember::conv2d_dgrad(dz, dz_pending, weight, window, accumulate, dx, norm);
 }
 
 }  // namespace ember::cuda

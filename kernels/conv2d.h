@@ -25,9 +25,9 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
                     const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
 
 /// dx = gradient of the *transformed* input, from dy = pending(dz); added to dx's content when
-/// `accumulate`.
+/// `accumulate`. With `norm`, a BatchNorm whose gradient dx is, also what that makes of dx.
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                  const Window& window, bool accumulate, Tensor& dx);
+                  const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm);
 
 /// dweight (and dbias, unless it is empty) from the transformed input and dy = dz_pending(dz).
 /// Overwrites both.
@@ -35,24 +35,38 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias);
 
+/// conv2d_wgrad and conv2d_dgrad, which may share their way over x and dz.
+void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                     const PendingGradient& dz_pending, const Tensor& weight, const Window& window,
+                     Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
+                     BatchNormBackward* norm);
+
 namespace cpu {
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                     const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                  const Window& window, bool accumulate, Tensor& dx);
+                  const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm);
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias);
+void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                     const PendingGradient& dz_pending, const Tensor& weight, const Window& window,
+                     Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
+                     BatchNormBackward* norm);
 }  // namespace cpu
 
 namespace cuda {
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                     const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                  const Window& window, bool accumulate, Tensor& dx);
+                  const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm);
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias);
+void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                     const PendingGradient& dz_pending, const Tensor& weight, const Window& window,
+                     Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
+                     BatchNormBackward* norm);
 }  // namespace cuda
 
 }  // namespace ember

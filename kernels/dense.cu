@@ -28,7 +28,7 @@ void dense_forward(const Tensor& x, const Pending& pending, const Tensor& weight
 void dense_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                  Tensor& dx) {
   Tensor pixels = as_pixels(dx);
-  cuda::conv2d_dgrad(as_pixels(dz), pending, as_pixels(weight), {}, false, pixels);
+  cuda::conv2d_dgrad(as_pixels(dz), pending, as_pixels(weight), {}, false, pixels, nullptr);
 }
 
 void dense_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,

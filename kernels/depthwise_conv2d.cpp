@@ -10,7 +10,6 @@
 
 #include "kernels/cudnn/conv2d.h"
 #include "kernels/depthwise_rows.h"
-#include "kernels/partial_sums.h"
 #include "kernels/simd/moments-inl.h"
 #include "kernels/simd/pending-inl.h"
 #include "tensor/dispatch.h"
@@ -68,51 +67,6 @@ inline void convolve_row(const Tap* taps, int count, const float* weight, bool a
   });
 }
 
-/// The first `lanes` channels of correlate_row.
-template <int kTaps, class D>
-HWY_INLINE void correlate_vector(D d, const Tap* taps, int count, const float* dy, int64_t channel,
-                                 size_t lanes, int64_t pixels, int64_t in_step, int64_t dy_step,
-                                 float* sums) {
-  if constexpr (kTaps > 0) {
-    hn::Vec<D> sum[kTaps];
-    const float* rows[kTaps];
-    for (int t = 0; t < kTaps; ++t) {
-      sum[t] = hn::Zero(d);
-      rows[t] = taps[t].row + channel;
-    }
-    for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-      const auto gradient = load_n(d, dy + pixel * dy_step + channel, lanes);
-      for (int t = 0; t < kTaps; ++t) {
-        sum[t] = hn::MulAdd(load_n(d, rows[t] + pixel * in_step, lanes), gradient, sum[t]);
-      }
-    }
-    for (int t = 0; t < kTaps; ++t) {
-      float* to = sums + taps[t].weight + channel;
-      store_n(hn::Add(load_n(d, to, lanes), sum[t]), d, to, lanes);
-    }
-  } else {
-    for (int t = 0; t < count; ++t) {
-      correlate_vector<1>(d, taps + t, 1, dy, channel, lanes, pixels, in_step, dy_step, sums);
-    }
-  }
-}
-
-/// sums[tap + c] += sum over `pixels` pixels p of row[p * in_step + c] * dy[p * channels + c].
-inline void correlate_row(const Tap* taps, int count, const float* dy, int64_t channels,
-                          int64_t pixels, int64_t in_step, float* sums) {
-  const hn::ScalableTag<float> d;
-  with_tap_count(count, [&](auto taps_held) {
-    for_each_vector(d, channels, [&](int64_t c, size_t lanes) {
-      if (lanes == hn::Lanes(d)) {
-        correlate_vector<taps_held>(d, taps, count, dy, c, hn::Lanes(d), pixels, in_step, channels,
-                                    sums);
-      } else {
-        correlate_vector<taps_held>(d, taps, count, dy, c, lanes, pixels, in_step, channels, sums);
-      }
-    });
-  });
-}
-
 /// The window of input rows under output row `out_row`, as taps for `sweep(taps, count, first)`.
 template <typename Load, typename Sweep>
 void for_each_forward_tap(const DepthwiseShape& s, int64_t out_row, RowRing& inputs,
@@ -165,83 +119,6 @@ void Forward(const float* x, const Pending& pending, const float* weight, const 
   }
 }
 
-/// Row h, column w of dx gathers dy[(h + top - kh) / stride_h, (w + left - kw) / stride_w] * weight
-/// where both divide. Columns with the same w % stride_w (a phase) share their taps.
-void Dgrad(const float* dz, const PendingGradient& pending, const float* weight,
-           const DepthwiseShape& s, float* dx) {
-  const int64_t stride_h = s.window.stride_h;
-  const int64_t stride_w = s.window.stride_w;
-  const int64_t top = s.window.padding.top;
-  const int64_t left = s.window.padding.left;
-  // Columns of dy that lie outside it and meet a column of dx.
-  const int64_t before = std::max<int64_t>((s.kernel_w - 1 - left) / stride_w, 0);
-  const int64_t after = std::max<int64_t>((s.width - 1 + left) / stride_w - (s.out_width - 1), 0);
-  const RowBands bands(s.images, s.height, s.width, s.channels);
-  parallel_for(bands.count(), [&](int64_t band) {
-    RowRing gradients(Scratch::gradient_block, s.kernel_h, before, s.out_width, after, s.channels);
-    for (int64_t row = bands.first(band); row < bands.end(band); ++row) {
-      const int64_t image = row / s.height;
-      const int64_t h = row % s.height;
-      if (h == 0) gradients.reset();
-      const auto load = [&](int64_t out_row, float* to) {
-        apply_pending_gradient(dz, (image * s.out_height + out_row) * s.out_width, s.out_width,
-                               s.channels, pending, to, s.channels);
-      };
-      for (int64_t phase = 0; phase < std::min(stride_w, s.width); ++phase) {
-        const auto sweep = [&](const Tap* taps, int count, bool first) {
-          convolve_row(taps, count, weight, !first, s.channels,
-                       (s.width - phase + stride_w - 1) / stride_w, s.channels,
-                       stride_w * s.channels, dx + (row * s.width + phase) * s.channels);
-        };
-        TapBatches taps(sweep);
-        for (int64_t kh = s.kernel_h - 1; kh >= 0; --kh) {  // dy's rows in ascending order
-          const int64_t reach_h = h + top - kh;
-          const int64_t out_row = reach_h / stride_h;
-          if (reach_h < 0 || reach_h % stride_h != 0 || out_row >= s.out_height) continue;
-          const float* columns = gradients.row(out_row, load);
-          for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
-            const int64_t reach_w = phase + left - kw;
-            if (reach_w % stride_w != 0) continue;
-            taps.add({columns + (reach_w / stride_w + before) * s.channels,
-                      (kh * s.kernel_w + kw) * s.channels});
-          }
-        }
-        taps.finish();
-      }
-    }
-  });
-}
-
-void Wgrad(const float* x, const Pending& x_pending, const float* dz,
-           const PendingGradient& dz_pending, const DepthwiseShape& s, float* dweight) {
-  const RowBands bands(s.images, s.out_height, s.out_width, s.channels);
-  const int64_t weights = s.kernel_h * s.kernel_w * s.channels;
-  float* partials = scratch(Scratch::partial_sums, bands.count() * weights);
-  parallel_for(bands.count(), [&](int64_t band) {
-    RowRing inputs(Scratch::input_block, s.kernel_h, s.window.padding.left, s.width,
-                   s.window.padding.right, s.channels);
-    float* dy = scratch(Scratch::gradient_block, s.out_width * s.channels);
-    float* sums = partials + band * weights;
-    std::fill_n(sums, weights, 0.0f);
-    for (int64_t row = bands.first(band); row < bands.end(band); ++row) {
-      const int64_t image = row / s.out_height;
-      const int64_t out_row = row % s.out_height;
-      if (out_row == 0) inputs.reset();
-      const auto load = [&](int64_t in_row, float* to) {
-        const float* from = x + (image * s.height + in_row) * s.width * s.channels;
-        apply_pending(from, s.width, s.channels, x_pending, to, s.channels);
-      };
-      apply_pending_gradient(dz, row * s.out_width, s.out_width, s.channels, dz_pending, dy,
-                             s.channels);
-      for_each_forward_tap(s, out_row, inputs, load, [&](const Tap* taps, int count, bool) {
-        correlate_row(taps, count, dy, s.channels, s.out_width, s.window.stride_w * s.channels,
-                      sums);
-      });
-    }
-  });
-  merge_sums(partials, bands.count(), weights, weights, dweight);
-}
-
 }  // namespace ember::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -250,8 +127,6 @@ namespace ember {
 namespace cpu {
 
 HWY_EXPORT(Forward);
-HWY_EXPORT(Dgrad);
-HWY_EXPORT(Wgrad);
 
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, Moments* moments) {
@@ -260,20 +135,6 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
   (x.data(), pending, weight.data(), shape, y.data(),
    moments == nullptr ? nullptr : moments->mean.data(),
    moments == nullptr ? nullptr : moments->variance.data());
-}
-
-void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                            const Window& window, Tensor& dx) {
-  const DepthwiseShape shape(dx.shape(), weight.shape(), dz.shape(), window);
-  HWY_DYNAMIC_DISPATCH(Dgrad)(dz.data(), pending, weight.data(), shape, dx.data());
-}
-
-void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
-                            const PendingGradient& dz_pending, const Window& window,
-                            Tensor& dweight) {
-  const DepthwiseShape shape(x.shape(), dweight.shape(), dz.shape(), window);
-  HWY_DYNAMIC_DISPATCH(Wgrad)
-  (x.data(), x_pending, dz.data(), dz_pending, shape, dweight.data());
 }
 
 }  // namespace cpu
@@ -329,10 +190,14 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                            const Window& window, Tensor& dx) {
+                            const Window& window, Tensor& dx, BatchNormBackward* norm) {
   require_shapes("depthwise_conv2d_dgrad", dx.shape(), weight.shape(), window, "dz", dz.shape());
-  if (cudnn::conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx)) return;
-  EMBER_DISPATCH(dz.device(), depthwise_conv2d_dgrad, dz, pending, weight, window, dx);
+  if (norm != nullptr) require_fits("depthwise_conv2d_dgrad", dx, *norm);
+  if (cudnn::conv2d_dgrad(dz, pending, weight, window, /*accumulate=*/false, dx)) {
+    if (norm != nullptr) batch_norm_backward(dx, *norm);
+    return;
+  }
+  EMBER_DISPATCH(dz.device(), depthwise_conv2d_dgrad, dz, pending, weight, window, dx, norm);
 }
 
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
@@ -342,6 +207,20 @@ void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Ten
   Tensor no_bias;
   if (cudnn::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, no_bias)) return;
   EMBER_DISPATCH(x.device(), depthwise_conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight);
+}
+
+void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                               const PendingGradient& dz_pending, const Tensor& weight,
+                               const Window& window, Tensor& dweight, Tensor& dx,
+                               BatchNormBackward* norm) {
+  const char* operation = "depthwise_conv2d_backward";
+  require_shapes(operation, x.shape(), weight.shape(), window, "dz", dz.shape());
+  EMBER_REQUIRE(dweight.shape() == weight.shape() && dx.shape() == x.shape(),
+                "{}: dweight {}, weight {}, dx {}, x {}", operation, to_string(dweight.shape()),
+                to_string(weight.shape()), to_string(dx.shape()), to_string(x.shape()));
+  if (norm != nullptr) require_fits(operation, dx, *norm);
+  EMBER_DISPATCH(x.device(), depthwise_conv2d_backward, x, x_pending, dz, dz_pending, weight,
+                 window, dweight, dx, norm);
 }
 
 }  // namespace ember

@@ -308,12 +308,21 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                            const Window& window, Tensor& dx) {
+                            const Window& window, Tensor& dx, BatchNormBackward* norm) {
   const DepthwiseShape shape(dx.shape(), weight.shape(), dz.shape(), window);
   const GradientSource source(dz.data(), pending);
   const bool vector =
       fits_float4(shape.channels, {weight.data(), dx.data()}) && fits_float4(source);
   (vector ? dgrad<float4> : dgrad<float>)(source, weight, shape, dx);
+  if (norm != nullptr) cuda::batch_norm_backward(dx, *norm);
+}
+
+void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                               const PendingGradient& dz_pending, const Tensor& weight,
+                               const Window& window, Tensor& dweight, Tensor& dx,
+                               BatchNormBackward* norm) {
+  ember::depthwise_conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight);
+  ember::depthwise_conv2d_dgrad(dz, dz_pending, weight, window, dx, norm);
 }
 
 }  // namespace ember::cuda

@@ -23,33 +23,48 @@ Shape depthwise_conv2d_output_shape(const Shape& x, const Shape& weight, const W
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, Moments* moments);
 
-/// dx = gradient of the transformed input, from dy = pending(dz). Overwrites dx.
+/// dx = gradient of the transformed input, from dy = pending(dz). Overwrites dx. With `norm`, a
+/// BatchNorm whose gradient dx is, also what that makes of dx.
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                            const Window& window, Tensor& dx);
+                            const Window& window, Tensor& dx, BatchNormBackward* norm);
 
 /// dweight from the transformed input and dy = dz_pending(dz). Overwrites it.
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                             const PendingGradient& dz_pending, const Window& window,
                             Tensor& dweight);
 
+/// depthwise_conv2d_wgrad and depthwise_conv2d_dgrad, which may share their way over x and dz.
+void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                               const PendingGradient& dz_pending, const Tensor& weight,
+                               const Window& window, Tensor& dweight, Tensor& dx,
+                               BatchNormBackward* norm);
+
 namespace cpu {
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, Moments* moments);
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                            const Window& window, Tensor& dx);
+                            const Window& window, Tensor& dx, BatchNormBackward* norm);
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                             const PendingGradient& dz_pending, const Window& window,
                             Tensor& dweight);
+void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                               const PendingGradient& dz_pending, const Tensor& weight,
+                               const Window& window, Tensor& dweight, Tensor& dx,
+                               BatchNormBackward* norm);
 }  // namespace cpu
 
 namespace cuda {
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, Moments* moments);
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
-                            const Window& window, Tensor& dx);
+                            const Window& window, Tensor& dx, BatchNormBackward* norm);
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                             const PendingGradient& dz_pending, const Window& window,
                             Tensor& dweight);
+void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
+                               const PendingGradient& dz_pending, const Tensor& weight,
+                               const Window& window, Tensor& dweight, Tensor& dx,
+                               BatchNormBackward* norm);
 }  // namespace cuda
 
 }  // namespace ember

@@ -55,6 +55,20 @@ Signal BatchNorm::forward(const Forward& pass) {
   return {x.raw, {.scale = scale_.data(), .shift = shift_.data()}};
 }
 
+std::optional<BatchNormBackward> BatchNorm::wanted_sums(const Step& step, const Tensor& raw,
+                                                        const Pending& forward) {
+  const bool batch = uses_batch(step);
+  if (!learns() && !batch) return std::nullopt;
+  return BatchNormBackward{.raw = raw,
+                           .forward = forward,
+                           .gamma = parameters()[0].value,
+                           .moments = batch ? batch_ : moving(),
+                           .epsilon = epsilon_,
+                           .dgamma = parameters()[0].gradient,
+                           .dbeta = parameters()[1].gradient,
+                           .coefficients = batch ? &coefficients_ : nullptr};
+}
+
 void BatchNorm::backward(const Backward& pass) {
   const Tensor& raw = pass.inputs[0].raw;
   Gradient gradient = pass.gradient;
@@ -64,15 +78,13 @@ void BatchNorm::backward(const Backward& pass) {
     gradient.settle();
     gradient.pending = {.raw = raw.data(), .forward = pass.output.pending};
   }
-  const bool batch = uses_batch(pass.step);
-  if (learns() || batch) {
-    batch_norm_backward(gradient.dz, raw, gradient.pending.forward, parameters()[0].value,
-                        batch ? batch_ : moving(), epsilon_, parameters()[0].gradient,
-                        parameters()[1].gradient, batch ? &coefficients_ : nullptr);
+  if (!pass.summed) {
+    auto norm = wanted_sums(pass.step, raw, gradient.pending.forward);
+    if (norm) batch_norm_backward(gradient.dz, *norm);
   }
   InputGradient& dx = pass.inputs_gradient[0];
   if (!dx.wanted) return;
-  if (batch) {
+  if (uses_batch(pass.step)) {
     gradient.pending.a = coefficients_.a.data();
     gradient.pending.b = coefficients_.b.data();
     gradient.pending.c = coefficients_.c.data();

@@ -22,6 +22,8 @@ class BatchNorm : public Layer {
   bool backward_reads_input() const override { return true; }
   void prepare(const Step& step) override;
   Moments* wanted_moments(const Step& step) override;
+  std::optional<BatchNormBackward> wanted_sums(const Step& step, const Tensor& raw,
+                                               const Pending& forward) override;
   void move_to(Device device) override;
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;

@@ -50,15 +50,20 @@ Signal Conv2D::forward(const Forward& pass) {
 void Conv2D::backward(const Backward& pass) {
   const Signal& x = pass.inputs[0];
   const Gradient dy = through_own_clip(pass);
-  if (learns()) {
-    Tensor dbias = options_.bias ? parameters()[1].gradient : Tensor();
-    conv2d_wgrad(x.raw, x.pending, dy.dz, dy.pending, window_, parameters()[0].gradient, dbias);
-  }
+  const Tensor& kernel = parameters()[0].value;
+  Tensor& dkernel = parameters()[0].gradient;
+  Tensor dbias = learns() && options_.bias ? parameters()[1].gradient : Tensor();
   InputGradient& dx = pass.inputs_gradient[0];
-  if (dx.wanted) {
-    conv2d_dgrad(dy.dz, dy.pending, parameters()[0].value, window_, dx.accumulate, dx.buffer);
-    dx.result = {dx.buffer, {}};
+  if (learns() && dx.wanted) {
+    conv2d_backward(x.raw, x.pending, dy.dz, dy.pending, kernel, window_, dkernel, dbias,
+                    dx.accumulate, dx.buffer, dx.norm);
+  } else if (learns()) {
+    conv2d_wgrad(x.raw, x.pending, dy.dz, dy.pending, window_, dkernel, dbias);
+  } else if (dx.wanted) {
+    conv2d_dgrad(dy.dz, dy.pending, kernel, window_, dx.accumulate, dx.buffer, dx.norm);
   }
+  if (dx.wanted) dx.result = {dx.buffer, {}};
+  dx.summed = dx.norm != nullptr;
 }
 
 }  // namespace ember

@@ -38,15 +38,20 @@ Signal DepthwiseConv2D::forward(const Forward& pass) {
 void DepthwiseConv2D::backward(const Backward& pass) {
   const Signal& x = pass.inputs[0];
   const Gradient& dy = pass.gradient;
-  if (learns()) {
-    depthwise_conv2d_wgrad(x.raw, x.pending, dy.dz, dy.pending, window_, parameters()[0].gradient);
-  }
+  const Tensor& kernel = parameters()[0].value;
+  Tensor& dkernel = parameters()[0].gradient;
   InputGradient& dx = pass.inputs_gradient[0];
-  if (dx.wanted) {
-    EMBER_REQUIRE(!dx.accumulate, "{}: the gradient of an input with several readers", name());
-    depthwise_conv2d_dgrad(dy.dz, dy.pending, parameters()[0].value, window_, dx.buffer);
-    dx.result = {dx.buffer, {}};
+  EMBER_REQUIRE(!dx.accumulate, "{}: the gradient of an input with several readers", name());
+  if (learns() && dx.wanted) {
+    depthwise_conv2d_backward(x.raw, x.pending, dy.dz, dy.pending, kernel, window_, dkernel,
+                              dx.buffer, dx.norm);
+  } else if (learns()) {
+    depthwise_conv2d_wgrad(x.raw, x.pending, dy.dz, dy.pending, window_, dkernel);
+  } else if (dx.wanted) {
+    depthwise_conv2d_dgrad(dy.dz, dy.pending, kernel, window_, dx.buffer, dx.norm);
   }
+  if (dx.wanted) dx.result = {dx.buffer, {}};
+  dx.summed = dx.norm != nullptr;
 }
 
 }  // namespace ember

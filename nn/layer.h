@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,7 +63,10 @@ struct InputGradient {
   bool wanted = false;
   bool accumulate = false;  ///< add to the content of `buffer`
   Tensor buffer;  ///< memory of the input's shape; empty when the layer hands its gradient through
-  Gradient result;  ///< set by the layer
+  /// The BatchNorm whose gradient the layer writes, if there is one: see Layer::wanted_sums.
+  BatchNormBackward* norm = nullptr;
+  Gradient result;      ///< set by the layer
+  bool summed = false;  ///< set by the layer: what `norm` wants is done
 };
 
 /// What a layer is given to compute its gradients.
@@ -71,6 +75,7 @@ struct Backward {
   const Signal& output;
   ByteTensor state;
   Gradient gradient;  ///< of `output` with its pending transform applied
+  bool summed;        ///< whoever wrote `gradient` has served what `wanted_sums` asked for
   std::span<InputGradient> inputs_gradient;
   const Step& step;
 };
@@ -113,6 +118,12 @@ class Layer {
   virtual void prepare(const Step&) {}
   /// Where the layer wants the statistics of its input, if it does in this step.
   virtual Moments* wanted_moments(const Step&) { return nullptr; }
+  /// What the layer wants done by whoever writes the gradient of its output, if it wants anything;
+  /// `raw` is its input and `forward` what is pending on that behind the layer and its activation.
+  virtual std::optional<BatchNormBackward> wanted_sums(const Step&, const Tensor& /*raw*/,
+                                                       const Pending& /*forward*/) {
+    return std::nullopt;
+  }
   /// Moves the parameters, their gradients and whatever else the layer keeps.
   virtual void move_to(Device device);
   virtual Signal forward(const Forward& pass) = 0;

@@ -241,11 +241,13 @@ void Model::backward(const Tensor& doutput) {
                 "{}: the gradient {} of an output {}", name_, to_string(doutput.shape()),
                 to_string(plan.values.back().raw.shape()));
   plan.gradients.back() = {doutput, {}};
+  plan.summed.assign(nodes_.size(), false);
   for (size_t i = nodes_.size(); i-- > 0;) {
     if (!plan.needs_gradient[i]) continue;
     const Node& node = nodes_[i];
     std::array<Signal, kMostInputs> inputs;
     std::array<InputGradient, kMostInputs> gradients;
+    std::array<std::optional<BatchNormBackward>, kMostInputs> norms;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const Value input = node.inputs[k];
       inputs[k] = input == kInput ? Signal{images_, {}} : plan.values[static_cast<size_t>(input)];
@@ -258,6 +260,11 @@ void Model::backward(const Tensor& doutput) {
       } else if (!gradients[k].buffer.empty()) {
         gradients[k].buffer = gradients[k].buffer.rows(0, batch);
       }
+      if (const auto [norm, value] = plan.norms[i][k]; norm != kInput) {
+        const Signal& behind = plan.values[static_cast<size_t>(value)];
+        norms[k] = layer(norm).wanted_sums(step_, behind.raw, behind.pending);
+        gradients[k].norm = norms[k] ? &*norms[k] : nullptr;
+      }
     }
     observer_(node.layer.get(), true);
     node.layer->backward(
@@ -265,11 +272,13 @@ void Model::backward(const Tensor& doutput) {
          .output = plan.values[i],
          .state = state_for(*node.layer, plan.slots[i].state, node.shape.with_rows(batch)),
          .gradient = plan.gradients[i],
+         .summed = plan.summed[i],
          .inputs_gradient = {gradients.data(), node.inputs.size()},
          .step = step_});
     for (size_t k = 0; k < node.inputs.size(); ++k) {
-      if (gradients[k].wanted)
-        plan.gradients[static_cast<size_t>(node.inputs[k])] = gradients[k].result;
+      if (!gradients[k].wanted) continue;
+      plan.gradients[static_cast<size_t>(node.inputs[k])] = gradients[k].result;
+      if (gradients[k].summed) plan.summed[static_cast<size_t>(plan.norms[i][k].norm)] = true;
     }
   }
   observer_(nullptr, true);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nn/batch_norm.h"
 #include "nn/memory_plan.h"
 
 namespace ember {
@@ -73,6 +74,7 @@ class Planner {
     find_image_part();
     plan_image_arenas();
     plan_batch_arena();
+    find_norms();
     return std::move(plan_);
   }
 
@@ -263,6 +265,45 @@ class Planner {
       }
     }
     return buffers;
+  }
+
+  /// The BatchNorm that takes the gradient of `value` as it is, through layers that hand it on.
+  NormBehind norm_behind(Value value) const {
+    const Shape& shape = nodes_[static_cast<size_t>(value)].shape;
+    for (Value v = value; v != kInput && needs_gradient(v);) {
+      const Node& node = nodes_[static_cast<size_t>(v)];
+      if (node.shape != shape || !layer(v).hands_gradient_through()) break;
+      if (dynamic_cast<const BatchNorm*>(node.layer.get()) != nullptr) return {v, value};
+      const auto only_reader = [&](Value input) {
+        return input != kInput && nodes_[static_cast<size_t>(input)].readers == 1;
+      };
+      if (!layer(v).passes_through()) {  // Add hands on the same gradient to each of its inputs
+        for (Value input : node.inputs) {
+          if (!only_reader(input)) continue;
+          if (const NormBehind found = norm_behind(input); found.norm != kInput) return found;
+        }
+        break;
+      }
+      if (!only_reader(node.inputs[0])) break;
+      v = node.inputs[0];
+    }
+    return {};
+  }
+
+  void find_norms() {
+    plan_.norms.resize(nodes_.size());
+    plan_.summed.assign(nodes_.size(), false);
+    std::vector<bool> written(nodes_.size(), false);  // by an earlier layer, later in the pass
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      const auto& inputs = nodes_[i].inputs;
+      plan_.norms[i].resize(inputs.size());
+      if (!plan_.needs_gradient[i]) continue;
+      for (size_t k = 0; k < inputs.size(); ++k) {
+        if (!needs_gradient(inputs[k]) || written[static_cast<size_t>(inputs[k])]) continue;
+        written[static_cast<size_t>(inputs[k])] = true;
+        plan_.norms[i][k] = norm_behind(inputs[k]);
+      }
+    }
   }
 
   /// A gradient that Add handed to two layers may be added to only when the other one has been

@@ -28,6 +28,12 @@ struct Slot {
   ByteTensor state;
 };
 
+/// A BatchNorm, and the value, its own or its activation's, that the gradient belongs to.
+struct NormBehind {
+  Value norm = kInput;  ///< kInput for none
+  Value value = kInput;
+};
+
 /// Where everything of one kind of pass lies, for batches of up to `batch` images.
 ///
 /// Time runs through the layers and, in training, back again. A buffer lives from the layer that
@@ -52,6 +58,9 @@ struct Plan {
   std::vector<std::vector<InputGradient>>
       input_gradients;  ///< [layer][input], buffers for the whole batch
   std::vector<Gradient> gradients;
+  /// [layer][input]: the BatchNorm that works on the gradient as this layer leaves it.
+  std::vector<std::vector<NormBehind>> norms;
+  std::vector<bool> summed;  ///< for each layer: see Backward::summed
 
   int64_t bytes = 0;  ///< of all arenas together
 };

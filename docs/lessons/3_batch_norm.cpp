@@ -118,8 +118,8 @@ bool compare(const char* title, Input in, const Statistics& moving, bool of_batc
   Tensor z(whole), dx(whole), dgamma(channels), dbeta(channels);
   materialize(x, pending, z);
   const Tensor dz_tensor = to_tensor(dz, whole);
-  batch_norm_backward(dz_tensor, x, pending, gamma, moments, kEpsilon, dgamma, dbeta,
-                      of_batch ? &coefficients : nullptr);
+  batch_norm_backward(dz_tensor, {x, pending, gamma, moments, kEpsilon, dgamma, dbeta,
+                                  of_batch ? &coefficients : nullptr});
   PendingGradient gradient{.raw = x.data(), .forward = pending, .a = scale.data()};
   if (of_batch) {
     gradient.a = coefficients.a.data();

@@ -57,10 +57,10 @@ TEST_CASE("each convolution is one plan that runs") {
   Tensor dbias = poisoned({4});
   const int64_t before = stand_in->executed;
   conv2d_forward(x, {}, plain, Tensor(), {}, y, nullptr);
-  conv2d_dgrad(y, {}, plain, {}, false, dx);
+  conv2d_dgrad(y, {}, plain, {}, false, dx, nullptr);
   conv2d_wgrad(x, {}, y, {}, {}, dplain, dbias);
   depthwise_conv2d_forward(x, {}, depthwise, {}, depthwise_y, nullptr);
-  depthwise_conv2d_dgrad(depthwise_y, {}, depthwise, {}, dx);
+  depthwise_conv2d_dgrad(depthwise_y, {}, depthwise, {}, dx, nullptr);
   depthwise_conv2d_wgrad(x, {}, depthwise_y, {}, {}, ddepthwise);
   CHECK(stand_in->executed == before + 6);
   test_device = Device::cpu;

@@ -153,7 +153,7 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
         Tensor dbeta = poisoned({channels});
         BatchNormCoefficients dx_of{poisoned({channels}), poisoned({channels}),
                                     poisoned({channels})};
-        batch_norm_backward(dz, raw, forward, gamma, moments, 1e-3f, dgamma, dbeta, &dx_of);
+        batch_norm_backward(dz, {raw, forward, gamma, moments, 1e-3f, dgamma, dbeta, &dx_of});
         Tensor dx = poisoned(shape);
         materialize_gradient(
             dz, {raw.data(), forward, dx_of.a.data(), dx_of.b.data(), dx_of.c.data()}, dx);
@@ -214,7 +214,7 @@ TEST_CASE("batch_norm_backward is exact on whole numbers and shuts both kinks ou
         }
         Tensor dgamma = poisoned({channels});
         Tensor dbeta = poisoned({channels});
-        batch_norm_backward(dz, raw, forward, scale, moments, 0.0f, dgamma, dbeta, nullptr);
+        batch_norm_backward(dz, {raw, forward, scale, moments, 0.0f, dgamma, dbeta, nullptr});
         // du: dz where the clip lets pass.
         const auto du = reference_pending_gradient(dz, {raw.data(), forward});
         std::vector<double> dgamma_expected(means.size());
@@ -254,7 +254,8 @@ TEST_CASE("batch_norm_backward adds up blocks accurately, equally in any order o
     require_equal_in_any_order([&] {
       Tensor dgamma = poisoned({24});
       Tensor dbeta = poisoned({24});
-      batch_norm_backward(dz, raw, relu, moments.variance, moments, 1e-5f, dgamma, dbeta, nullptr);
+      batch_norm_backward(dz,
+                          {raw, relu, moments.variance, moments, 1e-5f, dgamma, dbeta, nullptr});
       CHECK(relative_l2(dgamma, dgamma_expected) < 1e-6);
       CHECK(relative_l2(dbeta, dbeta_expected) < 1e-6);
       return std::vector{dgamma, dbeta};
@@ -277,10 +278,10 @@ TEST_CASE("batch_norm names what does not fit") {
   CHECK_THROWS_WITH_AS(batch_norm_fold_training(gamma, gamma, good, 1e-3f, 0.9f, bad, out, out),
                        doctest::Contains("batch_norm_fold_training: variance (4)"), Error);
   CHECK_THROWS_WITH_AS(
-      batch_norm_backward(x, Tensor::zeros({3, 3}), {}, gamma, good, 1e-3f, out, out, nullptr),
+      batch_norm_backward(x, {Tensor::zeros({3, 3}), {}, gamma, good, 1e-3f, out, out, nullptr}),
       doctest::Contains("batch_norm_backward: dz (2, 3), raw (3, 3)"), Error);
   BatchNormCoefficients coefficients{out, out, other};
-  CHECK_THROWS_WITH_AS(batch_norm_backward(x, x, {}, gamma, good, 1e-3f, out, out, &coefficients),
+  CHECK_THROWS_WITH_AS(batch_norm_backward(x, {x, {}, gamma, good, 1e-3f, out, out, &coefficients}),
                        doctest::Contains("batch_norm_backward: c (4)"), Error);
 }
 

@@ -173,12 +173,12 @@ TEST_CASE("conv2d_dgrad is exact on whole numbers, pending or not, overwriting o
       });
       require_equal_in_any_order([&] {
         Tensor dx = poisoned(c.x);
-        conv2d_dgrad(dz, pending, weight, c.window, false, dx);
+        conv2d_dgrad(dz, pending, weight, c.window, false, dx, nullptr);
         REQUIRE(equal_values(dx, expected));
         return std::vector{dx};
       });
       Tensor dx = before.clone();
-      conv2d_dgrad(dz, pending, weight, c.window, true, dx);
+      conv2d_dgrad(dz, pending, weight, c.window, true, dx, nullptr);
       for (size_t i = 0; i < expected.size(); ++i) expected[i] += addends[i];
       REQUIRE(equal_values(dx, expected));
     }
@@ -252,7 +252,7 @@ TEST_CASE("conv2d is exact on the models' layers and on the larger tiles of a GP
       conv2d_forward(x, x_transform.pending, weight, {}, c.window, y, &moments);
       CHECK(equal_values(y, reference_forward(c, z, weights, {})));
       Tensor dx = poisoned(c.x);
-      conv2d_dgrad(dz, dz_transform.pending, weight, c.window, false, dx);
+      conv2d_dgrad(dz, dz_transform.pending, weight, c.window, false, dx, nullptr);
       CHECK(equal_values(dx, expected_dx));
       Tensor dweight = poisoned(c.weight);
       Tensor no_bias;
@@ -262,7 +262,49 @@ TEST_CASE("conv2d is exact on the models' layers and on the larger tiles of a GP
   });
 }
 
-TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike in any order of threads") {
+TEST_CASE("conv2d_backward gives both gradients, and what the BatchNorm before makes of dx") {
+  std::vector<Case> cases(std::begin(kCases), std::end(kCases));
+  // Large enough for a CPU to compute both in one pass, with either operand broadcast.
+  cases.push_back({"wide to narrow", {16, 32, 32, 36}, {12, 1, 1, 36}, {}});
+  cases.push_back({"narrow to wide", {16, 32, 32, 12}, {36, 1, 1, 12}, {}});
+  for_each_device([&] {
+    for (const Case& c : cases) {
+      CAPTURE(c.name);
+      const Tensor x = random_integers(c.x, -3, 3, 1);
+      const Tensor weight = random_integers(c.weight, -2, 2, 2);
+      const Tensor dz = random_integers(output_shape(c), -2, 2, 3);
+      const Tensor before = random_integers(c.x, -9, 9, 4);
+      const IntegerPending x_transform(c.x[3]);
+      const IntegerPendingGradient dz_transform(output_shape(c));
+      for (bool accumulate : {false, true}) {
+        Tensor dx = accumulate ? before.clone() : poisoned(c.x);
+        Tensor dx_expected = dx.clone();
+        Tensor dweight = poisoned(c.weight);
+        Tensor dweight_expected = poisoned(c.weight);
+        Tensor dbias = poisoned({c.weight[0]});
+        Tensor dbias_expected = poisoned({c.weight[0]});
+        IntegerBatchNorm batch_norm(c.x);
+        conv2d_backward(x, x_transform.pending, dz, dz_transform.pending, weight, c.window, dweight,
+                        dbias, accumulate, dx, &batch_norm.norm);
+        conv2d_wgrad(x, x_transform.pending, dz, dz_transform.pending, c.window, dweight_expected,
+                     dbias_expected);
+        conv2d_dgrad(dz, dz_transform.pending, weight, c.window, accumulate, dx_expected, nullptr);
+        CHECK(equal_bytes(dweight, dweight_expected));
+        CHECK(equal_bytes(dbias, dbias_expected));
+        CHECK(equal_bytes(dx, dx_expected));
+        CHECK(equals_batch_norm_of(dx, batch_norm));
+
+        IntegerBatchNorm alone(c.x);
+        Tensor dx_alone = accumulate ? before.clone() : poisoned(c.x);
+        conv2d_dgrad(dz, dz_transform.pending, weight, c.window, accumulate, dx_alone, &alone.norm);
+        CHECK(equal_bytes(dx_alone, dx));
+        CHECK(equals_batch_norm_of(dx, alone));
+      }
+    }
+  });
+}
+
+TEST_CASE("conv2d's gradients round alike in any order of threads") {
   for_each_case([](const Case& c) {
     const Tensor x = random_uniform(c.x, -1, 1, 1);
     const Tensor weight = random_uniform(c.weight, -1, 1, 2);
@@ -271,9 +313,18 @@ TEST_CASE("conv2d_dgrad and conv2d_wgrad round alike in any order of threads") {
       Tensor dx = poisoned(c.x);
       Tensor dweight = poisoned(c.weight);
       Tensor dbias = poisoned({c.weight[0]});
-      conv2d_dgrad(dz, {}, weight, c.window, false, dx);
+      conv2d_dgrad(dz, {}, weight, c.window, false, dx, nullptr);
       conv2d_wgrad(x, {}, dz, {}, c.window, dweight, dbias);
-      return std::vector{dx, dweight, dbias};
+      IntegerBatchNorm batch_norm(c.x);
+      Tensor dx_again = poisoned(c.x);
+      Tensor dweight_again = poisoned(c.weight);
+      conv2d_backward(x, {}, dz, {}, weight, c.window, dweight_again, dbias, false, dx_again,
+                      &batch_norm.norm);
+      std::vector results = batch_norm.results();
+      for (const Tensor& tensor : {dx, dweight, dbias, dx_again, dweight_again}) {
+        results.push_back(tensor);
+      }
+      return results;
     });
   });
 }
@@ -327,7 +378,7 @@ TEST_CASE("conv2d gradients are the slopes of the forward pass") {
       return gradient;
     };
     Tensor dx = poisoned(c.x);
-    conv2d_dgrad(dy, {}, weight, c.window, false, dx);
+    conv2d_dgrad(dy, {}, weight, c.window, false, dx, nullptr);
     CHECK(relative_l2(dx, slopes(at_x)) < 1e-6);
     Tensor dweight = poisoned(c.weight);
     Tensor dbias = poisoned({4});

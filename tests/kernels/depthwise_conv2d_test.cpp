@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "nn/layer_cases.h"
-#include "tests/kernels/testing.h"
+#include "tests/kernels/reference.h"
 
 namespace ember {
 namespace {
@@ -148,11 +148,23 @@ TEST_CASE(
         depthwise_conv2d_forward(x_given, x_pending, weight, c.window, y, nullptr);
         REQUIRE(equal_values(y, y_reference));
         Tensor dx = poisoned(c.x);
-        depthwise_conv2d_dgrad(dy_given, dy_pending, weight, c.window, dx);
+        depthwise_conv2d_dgrad(dy_given, dy_pending, weight, c.window, dx, nullptr);
         REQUIRE(equal_values(dx, dx_reference));
         Tensor dweight = poisoned(c.weight);
         depthwise_conv2d_wgrad(x_given, x_pending, dy_given, dy_pending, c.window, dweight);
         REQUIRE(equal_values(dweight, dweight_reference));
+
+        IntegerBatchNorm batch_norm(c.x);
+        Tensor dx_again = poisoned(c.x);
+        Tensor dweight_again = poisoned(c.weight);
+        depthwise_conv2d_backward(x_given, x_pending, dy_given, dy_pending, weight, c.window,
+                                  dweight_again, dx_again, &batch_norm.norm);
+        REQUIRE(equal_values(dx_again, dx_reference));
+        REQUIRE(equal_values(dweight_again, dweight_reference));
+        REQUIRE(equals_batch_norm_of(dx, batch_norm));
+        IntegerBatchNorm alone(c.x);
+        depthwise_conv2d_dgrad(dy_given, dy_pending, weight, c.window, dx_again, &alone.norm);
+        REQUIRE(equals_batch_norm_of(dx, alone));
       }
     }
   });
@@ -186,7 +198,7 @@ TEST_CASE("depthwise_conv2d's gradients are those of central differences") {
       return gradient;
     };
     Tensor dx = poisoned(c.x);
-    depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
+    depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx, nullptr);
     CHECK(relative_l2(dx, differences(to_double(x), [&](const auto& at) {
                         return loss(at, to_double(weight));
                       })) < 1e-6);
@@ -228,7 +240,7 @@ std::vector<Tensor> rounded_results() {
   Tensor dweight = poisoned(c.weight);
   Moments moments{poisoned({40}), poisoned({40})};
   depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
-  depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx);
+  depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx, nullptr);
   depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
   return {y, dx, dweight, moments.mean, moments.variance};
 }
@@ -268,7 +280,7 @@ TEST_CASE("depthwise_conv2d names what does not fit") {
   CHECK_THROWS_WITH_AS(depthwise_conv2d_output_shape(x.shape(), {3, 3, 3}, {0, 1, {}}),
                        doctest::Contains("stride (0, 1)"), Error);
   Tensor dx = Tensor::zeros({1, 5, 4, 3});
-  CHECK_THROWS_WITH_AS(depthwise_conv2d_dgrad(y, {}, weight, {}, dx),
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_dgrad(y, {}, weight, {}, dx, nullptr),
                        doctest::Contains("depthwise_conv2d_dgrad: dz (1, 4, 4, 3)"), Error);
   Tensor dweight = Tensor::zeros({3, 3, 3});
   CHECK_THROWS_WITH_AS(depthwise_conv2d_wgrad(x, {}, y, {}, {}, dweight),

@@ -90,8 +90,8 @@ TEST_CASE("orders: BatchNorm") {
                                          poisoned({channels})};
       channel_moments(x.raw, moments);
       batch_norm_fold_training(x.a, x.b, moments, 1e-3f, 0.9f, moving, scale, shift);
-      batch_norm_backward(x.dz, x.raw, x.pending, x.a, moments, 1e-3f, dgamma, dbeta,
-                          &coefficients);
+      batch_norm_backward(x.dz,
+                          {x.raw, x.pending, x.a, moments, 1e-3f, dgamma, dbeta, &coefficients});
       return std::vector{
           moments.mean, moments.variance, moving.mean,    moving.variance, scale, shift, dgamma,
           dbeta,        coefficients.a,   coefficients.b, coefficients.c};
@@ -117,7 +117,7 @@ TEST_CASE("orders: convolutions") {
         Tensor dweight = poisoned(weight_shape);
         Tensor dbias = poisoned({36});
         conv2d_forward(x.raw, x.pending, weight, bias, kernel_window, result, &moments);
-        conv2d_dgrad(y.dz, y.gradient, weight, kernel_window, false, dx);
+        conv2d_dgrad(y.dz, y.gradient, weight, kernel_window, false, dx, nullptr);
         conv2d_wgrad(x.raw, x.pending, y.dz, y.gradient, kernel_window, dweight, dbias);
         return std::vector{result, moments.mean, moments.variance, dx, dweight, dbias};
       });
@@ -140,7 +140,7 @@ TEST_CASE("orders: depthwise convolutions") {
         Tensor dx = poisoned(shape);
         Tensor dweight = poisoned(weight.shape());
         depthwise_conv2d_forward(x.raw, x.pending, weight, window, result, &moments);
-        depthwise_conv2d_dgrad(y.dz, y.gradient, weight, window, dx);
+        depthwise_conv2d_dgrad(y.dz, y.gradient, weight, window, dx, nullptr);
         depthwise_conv2d_wgrad(x.raw, x.pending, y.dz, y.gradient, window, dweight);
         return std::vector{result, moments.mean, moments.variance, dx, dweight};
       });
@@ -227,7 +227,7 @@ TEST_CASE("orders: sums that several blocks share") {
       Tensor dbias = poisoned({8});
       Tensor product = poisoned({8, 36});
       channel_moments(x.raw, moments);
-      batch_norm_backward(x.dz, x.raw, x.pending, x.a, moments, 1e-3f, dgamma, dbeta, nullptr);
+      batch_norm_backward(x.dz, {x.raw, x.pending, x.a, moments, 1e-3f, dgamma, dbeta, nullptr});
       conv2d_wgrad(x.raw, x.pending, y.dz, y.gradient, {}, dweight, dbias);
       matmul_tn(y.raw.reshape({rows, 8}), x.raw.reshape({rows, 36}), product);
       return std::vector{moments.mean, moments.variance, dgamma, dbeta, dweight, dbias, product};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/batch_norm.h"
 #include "kernels/pending.h"
 #include "tests/kernels/testing.h"
 
@@ -76,5 +77,42 @@ struct IntegerPendingGradient {
         c(random_integers({shape[-1]}, -2, 2, 16)),
         pending{raw.data(), forward.pending, a.data(), b.data(), c.data()} {}
 };
+
+/// A BatchNorm behind whose clip a gradient of `shape` is written, its results poisoned. With whole
+/// numbers for a gradient, its sums are exact.
+struct IntegerBatchNorm {
+  Tensor raw;
+  IntegerPending forward;
+  Moments moments;
+  Tensor dgamma;
+  Tensor dbeta;
+  BatchNormCoefficients coefficients;
+  BatchNormBackward norm;
+
+  explicit IntegerBatchNorm(const Shape& shape)
+      : raw(random_integers(shape, -3, 3, 17)),
+        forward(shape[-1]),
+        moments{random_integers({shape[-1]}, -1, 1, 18), filled({shape[-1]}, 0.25f)},
+        dgamma(poisoned({shape[-1]})),
+        dbeta(poisoned({shape[-1]})),
+        coefficients{poisoned({shape[-1]}), poisoned({shape[-1]}), poisoned({shape[-1]})},
+        norm{raw,   forward.pending, random_integers({shape[-1]}, -2, 2, 19), moments, 0.0f, dgamma,
+             dbeta, &coefficients} {}
+  IntegerBatchNorm(const IntegerBatchNorm&) = delete;
+  IntegerBatchNorm& operator=(const IntegerBatchNorm&) = delete;
+
+  std::vector<Tensor> results() const {
+    return {dgamma, dbeta, coefficients.a, coefficients.b, coefficients.c};
+  }
+};
+
+/// Whether the BatchNorm that `gathered` belongs to got of dx what batch_norm_backward makes of it.
+inline bool equals_batch_norm_of(const Tensor& dx, const IntegerBatchNorm& gathered) {
+  const IntegerBatchNorm apart(dx.shape());
+  batch_norm_backward(dx, apart.norm);
+  const auto expected = apart.results();
+  const auto results = gathered.results();
+  return std::equal(results.begin(), results.end(), expected.begin(), equal_bytes);
+}
 
 }  // namespace ember

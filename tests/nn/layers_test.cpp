@@ -51,6 +51,7 @@ void check_layer(Layer& layer, const std::string& name, bool training = true) {
                   .output = output,
                   .state = state,
                   .gradient = dy,
+                  .summed = false,
                   .inputs_gradient = dx,
                   .step = step});
   dx[0].result.settle();
@@ -174,6 +175,7 @@ TEST_CASE("Dropout keeps the same elements backward as forward, and scales what 
                   .output = output,
                   .state = {},
                   .gradient = {Tensor::filled(shape, 1.0f), {}},
+                  .summed = false,
                   .inputs_gradient = dx,
                   .step = step});
   int64_t kept = 0;
