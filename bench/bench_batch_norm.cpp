@@ -18,7 +18,8 @@ void bench_fold(const Suite& suite, const LayerCase& layer) {
     const Moments batch = moments_of(suite, channels);
     return [=, moving = moments_of(suite, channels), scale = suite.zeros(channels),
             shift = suite.zeros(channels)]() mutable {
-      batch_norm_fold_training(gamma, gamma, batch, kEpsilon, 0.999f, moving, scale, shift);
+      BatchNormFold fold{gamma, gamma, batch, kEpsilon, scale, shift, &moving, 0.999f};
+      batch_norm_fold({&fold, 1});
     };
   });
 }
@@ -52,7 +53,8 @@ void bench_passes(const Suite& suite, const LayerCase& layer) {
             moments = moments_of(suite, channels), scale = suite.zeros(channels),
             shift = suite.zeros(channels), y = suite.zeros(layer.x)]() mutable {
       channel_moments(x, moments);
-      batch_norm_fold(gamma, gamma, moments, kEpsilon, scale, shift);
+      BatchNormFold fold{gamma, gamma, moments, kEpsilon, scale, shift};
+      batch_norm_fold({&fold, 1});
       materialize(x, {scale.data(), shift.data()}, y);
     };
   });

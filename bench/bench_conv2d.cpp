@@ -56,7 +56,7 @@ void bench_forward(const Suite& suite, const Variant& variant) {
     return [=, y = suite.zeros(variant.layer.y),
             moments = Moments{suite.zeros(channels), suite.zeros(channels)}]() mutable {
       const Pending pending = variant.pending(x);
-      Moments* wanted = variant.bare ? nullptr : &moments;
+      const Epilogue wanted{.moments = variant.bare ? nullptr : &moments};
       if (variant.kernels == Kernels::cudnn) {
         through_cudnn(
             [&] { return cudnn::conv2d_forward(x.raw, pending, weight, bias, window, y, wanted); });

@@ -73,28 +73,26 @@ void channel_moments(const Tensor& x, Moments& moments) {
   (x.data(), x.size() / channels, channels, moments.mean.data(), moments.variance.data());
 }
 
-void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
-                     Tensor& scale, Tensor& shift) {
-  for (int64_t c = 0; c < gamma.size(); ++c) {
-    const double factor = gamma.data()[c] / std::sqrt(double{moments.variance.data()[c]} + epsilon);
-    scale.data()[c] = static_cast<float>(factor);
-    shift.data()[c] = static_cast<float>(beta.data()[c] - moments.mean.data()[c] * factor);
-  }
-}
-
-void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
-                              float epsilon, float momentum, Moments& moving, Tensor& scale,
-                              Tensor& shift) {
-  cpu::batch_norm_fold(gamma, beta, batch, epsilon, scale, shift);
-  const auto update = [momentum](const Tensor& from, Tensor& to) {
-    for (int64_t c = 0; c < to.size(); ++c) {
-      float& value = to.data()[c];
-      value =
-          static_cast<float>(double{momentum} * value + (1.0 - double{momentum}) * from.data()[c]);
+void batch_norm_fold(std::span<BatchNormFold> folds) {
+  for (BatchNormFold& fold : folds) {
+    const float* mean = fold.moments.mean.data();
+    const float* variance = fold.moments.variance.data();
+    for (int64_t c = 0; c < fold.gamma.size(); ++c) {
+      const double factor = fold.gamma.data()[c] / std::sqrt(double{variance[c]} + fold.epsilon);
+      fold.scale.data()[c] = static_cast<float>(factor);
+      fold.shift.data()[c] = static_cast<float>(fold.beta.data()[c] - mean[c] * factor);
     }
-  };
-  update(batch.mean, moving.mean);
-  update(batch.variance, moving.variance);
+    if (fold.moving == nullptr) continue;
+    const double momentum = fold.momentum;
+    const auto update = [momentum](const Tensor& from, Tensor& to) {
+      for (int64_t c = 0; c < to.size(); ++c) {
+        float& value = to.data()[c];
+        value = static_cast<float>(momentum * value + (1.0 - momentum) * from.data()[c]);
+      }
+    };
+    update(fold.moments.mean, fold.moving->mean);
+    update(fold.moments.variance, fold.moving->variance);
+  }
 }
 
 // With s = 1 / sqrt(variance + epsilon) and xhat = s * (raw - mean):
@@ -139,14 +137,6 @@ void require_moments(const char* operation, const Moments& moments, const Shape&
   require_channels(operation, "variance", moments.variance, channels);
 }
 
-void require_fold(const char* operation, const Tensor& gamma, const Tensor& beta,
-                  const Moments& moments, const Tensor& scale, const Tensor& shift) {
-  require_channels(operation, "beta", beta, gamma.shape());
-  require_moments(operation, moments, gamma.shape());
-  require_channels(operation, "scale", scale, gamma.shape());
-  require_channels(operation, "shift", shift, gamma.shape());
-}
-
 }  // namespace
 
 void channel_moments(const Tensor& x, Moments& moments) {
@@ -156,20 +146,19 @@ void channel_moments(const Tensor& x, Moments& moments) {
   EMBER_DISPATCH(x.device(), channel_moments, x, moments);
 }
 
-void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
-                     Tensor& scale, Tensor& shift) {
-  require_fold("batch_norm_fold", gamma, beta, moments, scale, shift);
-  EMBER_DISPATCH(gamma.device(), batch_norm_fold, gamma, beta, moments, epsilon, scale, shift);
+void require_fits(const char* operation, const BatchNormFold& fold) {
+  const Shape& channels = fold.gamma.shape();
+  require_channels(operation, "beta", fold.beta, channels);
+  require_moments(operation, fold.moments, channels);
+  require_channels(operation, "scale", fold.scale, channels);
+  require_channels(operation, "shift", fold.shift, channels);
+  if (fold.moving != nullptr) require_moments(operation, *fold.moving, channels);
 }
 
-void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
-                              float epsilon, float momentum, Moments& moving, Tensor& scale,
-                              Tensor& shift) {
-  const char* operation = "batch_norm_fold_training";
-  require_fold(operation, gamma, beta, batch, scale, shift);
-  require_moments(operation, moving, gamma.shape());
-  EMBER_DISPATCH(gamma.device(), batch_norm_fold_training, gamma, beta, batch, epsilon, momentum,
-                 moving, scale, shift);
+void batch_norm_fold(std::span<BatchNormFold> folds) {
+  if (folds.empty()) return;
+  for (const BatchNormFold& fold : folds) require_fits("batch_norm_fold", fold);
+  EMBER_DISPATCH(folds[0].gamma.device(), batch_norm_fold, folds);
 }
 
 void require_fits(const char* operation, const Tensor& dz, const BatchNormBackward& norm) {

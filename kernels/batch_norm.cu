@@ -75,22 +75,21 @@ __global__ void __launch_bounds__(kThreads)
                  reinterpret_cast<MomentSums*>(shared), output, blockIdx.y, blockIdx.x);
 }
 
-/// Writes scale and shift, and where `momentum` says so the moving moments.
+/// Some of a model's BatchNorms, as a kernel's argument.
+struct FoldBatch {
+  static constexpr int kMost = 32;
+  FoldChannels norms[kMost];
+  const float* means[kMost];
+  const float* variances[kMost];
+  int64_t channels[kMost];
+};
+
+/// One row of blocks for each.
 __global__ void __launch_bounds__(kThreads)
-    batch_norm_fold_kernel(const float* gamma, const float* beta, const float* mean,
-                           const float* variance, float epsilon, int64_t channels, float momentum,
-                           float* moving_mean, float* moving_variance, float* scale, float* shift) {
-  const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (c >= channels) return;
-  const double factor = gamma[c] / sqrt(double{variance[c]} + epsilon);
-  scale[c] = static_cast<float>(factor);
-  shift[c] = static_cast<float>(beta[c] - mean[c] * factor);
-  if (moving_mean == nullptr) return;
-  const auto update = [&](float& value, float batch) {
-    value = static_cast<float>(double{momentum} * value + (1.0 - double{momentum}) * batch);
-  };
-  update(moving_mean[c], mean[c]);
-  update(moving_variance[c], variance[c]);
+    batch_norm_fold_kernel(const __grid_constant__ FoldBatch batch) {
+  const unsigned c = blockIdx.x * blockDim.x + threadIdx.x;
+  const unsigned i = blockIdx.y;
+  if (c < batch.channels[i]) batch.norms[i].fold(c, batch.means[i][c], batch.variances[i][c]);
 }
 
 /// What batch_norm_backward_kernel reads and writes for each channel.
@@ -186,17 +185,9 @@ void backward(const Tensor& dz, BatchNormBackward& norm) {
 template <class V>
 void moments_of(const Tensor& x, Moments& moments) {
   const RowTiles tiles(x, kLanes<V>);
-  const MomentsOutput output(&moments, tiles.groups, tiles.tiles,
+  const MomentsOutput output({.moments = &moments}, tiles.groups, tiles.tiles,
                              int64_t{tiles.vectors} * kLanes<V>);
   launch(channel_moments_kernel<V>, tiles.launch_config(), x.data(), tiles, output);
-}
-
-void fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
-          float momentum, Moments* moving, Tensor& scale, Tensor& shift) {
-  launch(batch_norm_fold_kernel, {blocks_for(gamma.size(), kThreads), kThreads, current_stream()},
-         gamma.data(), beta.data(), moments.mean.data(), moments.variance.data(), epsilon,
-         gamma.size(), momentum, moving == nullptr ? nullptr : moving->mean.data(),
-         moving == nullptr ? nullptr : moving->variance.data(), scale.data(), shift.data());
 }
 
 }  // namespace
@@ -205,15 +196,22 @@ void channel_moments(const Tensor& x, Moments& moments) {
   (fits_float4(x.dim(-1), {x.data()}) ? moments_of<float4> : moments_of<float>)(x, moments);
 }
 
-void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
-                     Tensor& scale, Tensor& shift) {
-  fold(gamma, beta, moments, epsilon, 0.0f, nullptr, scale, shift);
-}
-
-void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
-                              float epsilon, float momentum, Moments& moving, Tensor& scale,
-                              Tensor& shift) {
-  fold(gamma, beta, batch, epsilon, momentum, &moving, scale, shift);
+void batch_norm_fold(std::span<BatchNormFold> folds) {
+  for (size_t first = 0; first < folds.size(); first += FoldBatch::kMost) {
+    const auto some =
+        folds.subspan(first, std::min<size_t>(folds.size() - first, FoldBatch::kMost));
+    FoldBatch batch;
+    int64_t widest = 0;
+    for (size_t i = 0; i < some.size(); ++i) {
+      batch.norms[i] = FoldChannels(some[i]);
+      batch.means[i] = some[i].moments.mean.data();
+      batch.variances[i] = some[i].moments.variance.data();
+      batch.channels[i] = some[i].gamma.size();
+      widest = std::max(widest, batch.channels[i]);
+    }
+    const dim3 grid(blocks_for(widest, kThreads), static_cast<unsigned>(some.size()));
+    launch(batch_norm_fold_kernel, {grid, kThreads, current_stream()}, batch);
+  }
 }
 
 void batch_norm_backward(const Tensor& dz, BatchNormBackward norm) {

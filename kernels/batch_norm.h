@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "kernels/pending.h"
 #include "tensor/tensor.h"
 
@@ -38,15 +40,28 @@ struct Moments {
 /// in fixed order: neither a large mean nor the number of threads changes the result.
 void channel_moments(const Tensor& x, Moments& moments);
 
-/// scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale.
-void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
-                     Tensor& scale, Tensor& shift);
+/// What one BatchNorm makes of the moments of its input before that is read:
+///
+///     scale = gamma / sqrt(variance + epsilon)      shift = beta - mean * scale
+///
+/// and, in a training step, moving = momentum * moving + (1 - momentum) * moments, for mean and
+/// variance.
+struct BatchNormFold {
+  Tensor gamma;
+  Tensor beta;
+  Moments moments;
+  float epsilon;
+  Tensor scale;               ///< result
+  Tensor shift;               ///< result
+  Moments* moving = nullptr;  ///< result; null for none
+  float momentum = 0;
+};
 
-/// The same in a training step, whose batch the moving moments take in:
-/// moving = momentum * moving + (1 - momentum) * batch, for mean and variance.
-void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
-                              float epsilon, float momentum, Moments& moving, Tensor& scale,
-                              Tensor& shift);
+/// scale, shift and moving moments of all `folds`.
+void batch_norm_fold(std::span<BatchNormFold> folds);
+
+/// Throws, in the name of `operation`, unless the tensors of `fold` fit each other.
+void require_fits(const char* operation, const BatchNormFold& fold);
 
 /// The a, b, c of dx = a*du + b*raw + c.
 struct BatchNormCoefficients {
@@ -75,21 +90,13 @@ void require_fits(const char* operation, const Tensor& dz, const BatchNormBackwa
 
 namespace cpu {
 void channel_moments(const Tensor& x, Moments& moments);
-void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
-                     Tensor& scale, Tensor& shift);
-void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
-                              float epsilon, float momentum, Moments& moving, Tensor& scale,
-                              Tensor& shift);
+void batch_norm_fold(std::span<BatchNormFold> folds);
 void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
 }  // namespace cpu
 
 namespace cuda {
 void channel_moments(const Tensor& x, Moments& moments);
-void batch_norm_fold(const Tensor& gamma, const Tensor& beta, const Moments& moments, float epsilon,
-                     Tensor& scale, Tensor& shift);
-void batch_norm_fold_training(const Tensor& gamma, const Tensor& beta, const Moments& batch,
-                              float epsilon, float momentum, Moments& moving, Tensor& scale,
-                              Tensor& shift);
+void batch_norm_fold(std::span<BatchNormFold> folds);
 void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
 }  // namespace cuda
 

@@ -51,8 +51,7 @@ void multiply_rows(int64_t rows, int64_t depth, int64_t columns, const float* pa
   parallel_for(tasks, [&](int64_t task) {
     for_each_block(part_of(rows, tasks, task), rows_per_block, [&](int64_t first, int64_t count) {
       const ImageRows a = load(first, count);
-      multiply({a.data, a.row, 1}, {packed}, count, columns, {1, depth},
-               {c.data + first * c.row, c.row, c.bias, c.accumulate});
+      multiply({a.data, a.row, 1}, {packed}, count, columns, {1, depth}, c.from_row(first));
       finish(task, first, count);
     });
   });
@@ -78,8 +77,7 @@ void slide(const Convolution& conv, const float* packed, const Output& y, int64_
         for (int64_t i = 0; i < count; ++i) {
           multiply({x.data + i * conv.window.stride_h * x.row, conv.window.stride_w * conv.channels,
                     1, x.row},
-                   {packed}, conv.out_w, conv.outputs, depth,
-                   {y.data + (first + i) * conv.out_w * y.row, y.row, y.bias, y.accumulate});
+                   {packed}, conv.out_w, conv.outputs, depth, y.from_row((first + i) * conv.out_w));
           finish(task, first + i);
         }
       });
@@ -88,26 +86,43 @@ void slide(const Convolution& conv, const float* packed, const Output& y, int64_
   });
 }
 
+/// What y's columns start from so that pending(conv + bias) is a product with scaled weights, then
+/// a clip: scale * bias + shift.
+const float* folded_bias(const Pending& pending, const float* bias, int64_t outputs) {
+  if (!pending.has_affine()) return bias;
+  if (bias == nullptr) return pending.shift;
+  float* folded = scratch(Scratch::workspace, outputs);
+  for (int64_t o = 0; o < outputs; ++o) {
+    folded[o] = pending.scale[o] * bias[o] + pending.shift[o];
+  }
+  return folded;
+}
+
 void Conv2dForward(const float* x, const Pending& pending, const float* weight, const float* bias,
-                   const Convolution& conv, float* y, float* mean, float* variance) {
+                   const Convolution& conv, float* y, const Epilogue& epilogue) {
   const int64_t depth = conv.kernel_size();
   const int64_t outputs = conv.outputs;
   float* packed = scratch(Scratch::packed_weights, packed_floats(depth, outputs));
-  pack({weight, 1, depth}, 0, depth, depth, outputs, packed);
+  pack({weight, 1, depth, epilogue.pending.scale}, 0, depth, depth, outputs, packed);
 
   const bool pointwise = conv.pointwise();
   const int64_t row_pixels = pointwise ? 1 : conv.out_w;
   const int64_t rows = conv.pixels() / row_pixels;
   const int64_t tasks = task_count(rows, row_pixels);
+  Moments* moments = epilogue.gathered();
   float* partials =
-      mean == nullptr ? nullptr : scratch(Scratch::partial_sums, moment_floats(tasks, outputs));
+      moments == nullptr ? nullptr : scratch(Scratch::partial_sums, moment_floats(tasks, outputs));
   const auto gather = [&](int64_t task, int64_t first, int64_t count) {
     if (partials == nullptr) return;
     accumulate_moments(y + first * row_pixels * outputs, count * row_pixels, outputs, outputs,
                        first == part_of(rows, tasks, task).begin,
                        moment_block(partials, task, outputs));
   };
-  const Output output{y, outputs, bias};
+  const Output output{
+      .data = y,
+      .row = outputs,
+      .bias = folded_bias(epilogue.pending, bias, outputs),
+      .finish = {epilogue.pending.lower, epilogue.pending.upper, epilogue.residual.data()}};
   if (pointwise) {
     multiply_rows(
         rows, depth, outputs, packed, output, tasks,
@@ -131,7 +146,9 @@ void Conv2dForward(const float* x, const Pending& pending, const float* weight, 
       const Run run = part_of(rows, tasks, task);
       return (run.end - run.begin) * row_pixels;
     };
-    merge_moments(partials, tasks, outputs, pixels_of, mean, variance);
+    merge_moments(partials, tasks, outputs, pixels_of, moments->mean.data(),
+                  moments->variance.data());
+    if (epilogue.fold != nullptr) cpu::batch_norm_fold({epilogue.fold, 1});
   }
 }
 
@@ -230,12 +247,10 @@ HWY_EXPORT(Conv2dForward);
 HWY_EXPORT(Conv2dDgrad);
 
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
   HWY_DYNAMIC_DISPATCH(Conv2dForward)
   (x.data(), pending, weight.data(), bias.data(),
-   convolution_of(x.shape(), weight.shape(), y.shape(), window), y.data(),
-   moments != nullptr ? moments->mean.data() : nullptr,
-   moments != nullptr ? moments->variance.data() : nullptr);
+   convolution_of(x.shape(), weight.shape(), y.shape(), window), y.data(), epilogue);
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
@@ -286,18 +301,12 @@ Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Window& win
 }
 
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
   require_shapes("conv2d_forward", x.shape(), weight.shape(), y.shape(), window);
   require_bias("conv2d_forward", "bias", bias, weight.shape());
-  if (moments != nullptr) {
-    const Shape channels{weight.dim(0)};
-    EMBER_REQUIRE(moments->mean.shape() == channels && moments->variance.shape() == channels,
-                  "conv2d_forward: mean {}, variance {}, weight {}",
-                  to_string(moments->mean.shape()), to_string(moments->variance.shape()),
-                  to_string(weight.shape()));
-  }
-  if (cudnn::conv2d_forward(x, pending, weight, bias, window, y, moments)) return;
-  EMBER_DISPATCH(x.device(), conv2d_forward, x, pending, weight, bias, window, y, moments);
+  require_fits("conv2d_forward", y, epilogue);
+  if (cudnn::conv2d_forward(x, pending, weight, bias, window, y, epilogue)) return;
+  EMBER_DISPATCH(x.device(), conv2d_forward, x, pending, weight, bias, window, y, epilogue);
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,

@@ -21,10 +21,32 @@ namespace {
 
 using WeightMatrix = Operand<MatrixLayout, PlainSource, true>;
 
+/// y[row, column] = pending(value + bias[column]) + residual[row, column].
+struct ActivationOutput {
+  float* to;
+  int rows;
+  int columns;
+  const float* bias;
+  Pending pending;
+  const float* residual;
+
+  __device__ bool holds(int row, int column) const { return row < rows && column < columns; }
+  /// Returns what it has written; holds(row, column).
+  template <class V>
+  __device__ V operator()(int row, int column, V value) const {
+    const int64_t at = int64_t{row} * columns + column;
+    if (bias != nullptr) value = add(value, load_constant<V>(bias + column));
+    if (!pending.identity()) value = ChannelPending<V>(pending, column)(value);
+    if (residual != nullptr) value = add(value, load<V>(residual + at));
+    store(to + at, value);
+    return value;
+  }
+};
+
 /// y (pixels, O) = x (pixels, KH * KW * I) * weight^T + bias, and the moments of y's columns.
 template <class T, class V, class X>
 __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
-    conv2d_forward_kernel(X x, WeightMatrix weight, ProductGrid grid, ProductOutput y,
+    conv2d_forward_kernel(X x, WeightMatrix weight, ProductGrid grid, ActivationOutput y,
                           MomentsOutput moments) {
   using Product = TiledProduct<T, V, X, WeightMatrix>;
   constexpr int kRowVectors = T::kColumns / kLanes<V>;
@@ -47,13 +69,14 @@ __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
 }
 
 template <class V, class... Tiles, class X>
-void forward(const X& x, const WeightMatrix& weight, const ProductOutput& y, Moments* moments) {
+void forward(const X& x, const WeightMatrix& weight, const ActivationOutput& y,
+             const Epilogue& epilogue) {
   const int64_t depth = weight.layout.columns;
-  const bool split = moments == nullptr;  // moments need whole tiles
+  const bool split = epilogue.gathered() == nullptr;  // moments need whole tiles
   with_tile<Tiles...>(y.rows, y.columns, depth, split, [&](auto tile) {
     using T = decltype(tile);
     const ProductGrid grid = product_grid<T>(y.rows, y.columns, depth, split);
-    const MomentsOutput gathered(moments, grid.column_tiles, grid.tiles / grid.column_tiles,
+    const MomentsOutput gathered(epilogue, grid.column_tiles, grid.tiles / grid.column_tiles,
                                  T::kColumns);
     launch(conv2d_forward_kernel<T, V, X>, {grid.blocks(), T::kThreads, current_stream()}, x,
            weight, grid, y, gathered);
@@ -74,7 +97,7 @@ inline int64_t direct_bytes(const ForwardTiles& tiles, int64_t depth) {
 /// The same for an x of few channels. A thread has a column of its block's tile and 4 outputs.
 __global__ void __launch_bounds__(kDirectThreads, 2)
     conv2d_direct_forward_kernel(ActivationSource x, const float* weight, Divider depth,
-                                 ForwardTiles tiles, ProductOutput y, MomentsOutput moments) {
+                                 ForwardTiles tiles, ActivationOutput y, MomentsOutput moments) {
   auto* window = dynamic_shared<float>();
   float* weights = window + tiles.window_floats();
   const ImagePixel first = tiles.first_pixel(static_cast<int>(blockIdx.x));
@@ -141,33 +164,35 @@ void dgrad(const Dy& dy, const W& weight, int64_t depth, const ProductOutput& dx
 }  // namespace
 
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
   const Convolution conv = convolution_of(x.shape(), weight.shape(), y.shape(), window);
   const auto pixels = static_cast<int>(conv.pixels());
   const auto outputs = static_cast<int>(conv.outputs);
   const auto depth = static_cast<int>(conv.kernel_size());
   const ActivationSource source{x.data(), pending};
   const WeightMatrix weights{{outputs, depth}, {weight.data()}};
-  const ProductOutput output{y.data(), pixels, outputs, bias.data()};
+  const ActivationOutput output{y.data(),    pixels,           outputs,
+                                bias.data(), epilogue.pending, epilogue.residual.data()};
   const Operand<PatchLayout, ActivationSource, true> patches{PatchLayout(conv), source};
   const ForwardTiles tiles(conv);
   const int64_t direct = direct_bytes(tiles, depth);
-  const bool fits_outputs = fits_float4(conv.outputs, {y.data(), bias.data()});
+  const bool fits_outputs = fits_float4(conv.outputs, {y.data(), bias.data(), output.residual}) &&
+                            fits_float4(epilogue.pending);
   if (fits_direct(conv, x.data(), direct) && fits_outputs) {
     const dim3 grid(blocks_for(tiles.count(), 1), blocks_for(outputs, kDirectOutputs));
-    const MomentsOutput gathered(moments, grid.y, grid.x, kDirectOutputs);
+    const MomentsOutput gathered(epilogue, grid.y, grid.x, kDirectOutputs);
     launch(conv2d_direct_forward_kernel,
            {grid, kDirectThreads, current_stream(), static_cast<size_t>(direct)}, source,
            weight.data(), Divider(depth), tiles, output, gathered);
   } else if (!fits_float4(conv.channels, {x.data(), weight.data()}) || !fits_outputs ||
              !fits_float4(pending)) {
-    forward<float, ScalarTile>(patches, weights, output, moments);
+    forward<float, ScalarTile>(patches, weights, output, epilogue);
   } else if (conv.pointwise()) {
     const Operand<MatrixLayout, ActivationSource, true> rows{{pixels, depth}, source};
     forward<float4, Tile128x64, Tile64x64, Tile128x32, Tile256x16, Tile32x32>(rows, weights, output,
-                                                                              moments);
+                                                                              epilogue);
   } else {
-    forward<float4, Tile128x64, Tile128x32, Tile32x32>(patches, weights, output, moments);
+    forward<float4, Tile128x64, Tile128x32, Tile32x32>(patches, weights, output, epilogue);
   }
 }
 

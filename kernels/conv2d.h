@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/batch_norm.h"
+#include "kernels/epilogue.h"
 #include "kernels/pending.h"
 #include "kernels/window.h"
 #include "tensor/tensor.h"
@@ -19,10 +20,9 @@ namespace ember {
 /// The shape of y. Throws when channels differ or the image is smaller than the kernel.
 Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Window& window);
 
-/// y = conv(pending(x), weight) + bias. With `moments`, also the mean and biased variance of each
-/// channel of y.
+/// y = conv(pending(x), weight) + bias, and its epilogue.
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue);
 
 /// dx = gradient of the *transformed* input, from dy = pending(dz); added to dx's content when
 /// `accumulate`. With `norm`, a BatchNorm whose gradient dx is, also what that makes of dx.
@@ -43,7 +43,7 @@ void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz
 
 namespace cpu {
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue);
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm);
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
@@ -57,7 +57,7 @@ void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz
 
 namespace cuda {
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue);
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm);
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,

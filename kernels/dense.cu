@@ -22,7 +22,7 @@ Tensor as_pixels(const Tensor& matrix) {
 void dense_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                    const Tensor& bias, Tensor& y) {
   Tensor pixels = as_pixels(y);
-  cuda::conv2d_forward(as_pixels(x), pending, as_pixels(weight), bias, {}, pixels, nullptr);
+  cuda::conv2d_forward(as_pixels(x), pending, as_pixels(weight), bias, {}, pixels, {});
 }
 
 void dense_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,

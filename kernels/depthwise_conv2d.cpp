@@ -6,6 +6,8 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <type_traits>
 
 #include "kernels/cudnn/conv2d.h"
@@ -19,92 +21,210 @@
 HWY_BEFORE_NAMESPACE();
 namespace ember::cpu::HWY_NAMESPACE {
 
-/// The first `lanes` channels of convolve_row.
+/// The taps of a row's pixels, and what is done with a finished pixel.
+struct ConvolvedRow {
+  const Tap* taps;
+  int count;
+  const float* weight;
+  int64_t channels;
+  int64_t pixels;
+  int64_t in_step;
+  const float* bias;  ///< of each channel, or null
+  float lower;
+  float upper;
+  bool accumulate;  ///< to what other taps have left in `out`
+  float* out;
+};
+
+/// The first `lanes` channels of convolve_row from `channel` on.
 template <int kTaps, class D>
-HWY_INLINE void convolve_vector(D d, const Tap* taps, int count, const float* weight,
-                                bool accumulate, int64_t channel, size_t lanes, int64_t pixels,
-                                int64_t in_step, int64_t out_step, float* out) {
+HWY_INLINE void convolve_vector(D d, const ConvolvedRow& row, int64_t channel, size_t lanes) {
   constexpr size_t kHeld = std::max(kTaps, 1);
   hn::Vec<D> weights[kHeld];
   const float* rows[kHeld];
   for (int t = 0; t < kTaps; ++t) {
-    weights[t] = load_n(d, weight + taps[t].weight + channel, lanes);
-    rows[t] = taps[t].row + channel;
+    weights[t] = load_n(d, row.weight + row.taps[t].weight + channel, lanes);
+    rows[t] = row.taps[t].row + channel;
   }
-  for (int64_t pixel = 0; pixel < pixels; ++pixel) {
-    auto sum = accumulate ? load_n(d, out + pixel * out_step + channel, lanes) : hn::Zero(d);
+  const auto bias = row.bias == nullptr ? hn::Zero(d) : load_n(d, row.bias + channel, lanes);
+  const auto lower = hn::Set(d, row.lower);
+  const auto upper = hn::Set(d, row.upper);
+  for (int64_t pixel = 0; pixel < row.pixels; ++pixel) {
+    float* out = row.out + pixel * row.channels + channel;
+    auto sum = row.accumulate ? load_n(d, out, lanes) : bias;
     if constexpr (kTaps > 0) {
       for (int t = 0; t < kTaps; ++t) {
-        sum = hn::MulAdd(load_n(d, rows[t] + pixel * in_step, lanes), weights[t], sum);
+        sum = hn::MulAdd(load_n(d, rows[t] + pixel * row.in_step, lanes), weights[t], sum);
       }
     } else {
-      for (int t = 0; t < count; ++t) {
-        sum = hn::MulAdd(load_n(d, taps[t].row + pixel * in_step + channel, lanes),
-                         load_n(d, weight + taps[t].weight + channel, lanes), sum);
+      for (int t = 0; t < row.count; ++t) {
+        const Tap& tap = row.taps[t];
+        sum = hn::MulAdd(load_n(d, tap.row + pixel * row.in_step + channel, lanes),
+                         load_n(d, row.weight + tap.weight + channel, lanes), sum);
       }
     }
-    store_n(sum, d, out + pixel * out_step + channel, lanes);
+    store_n(hn::Min(upper, hn::Max(lower, sum)), d, out, lanes);
   }
 }
 
-/// out[p * out_step + c] = sum over taps of row[p * in_step + c] * weight[tap + c] for `pixels`
-/// pixels p, added to what stands there when `accumulate`. Goes along the row with the weights of
-/// one vector of channels in registers.
-inline void convolve_row(const Tap* taps, int count, const float* weight, bool accumulate,
-                         int64_t channels, int64_t pixels, int64_t in_step, int64_t out_step,
-                         float* out) {
+/// out[p, c] = clip(bias[c] + sum over taps of tap[p * in_step + c] * weight[tap + c]) for the
+/// row's pixels p. Goes along the row with the weights of one vector of channels in registers.
+inline void convolve_row(const ConvolvedRow& row) {
   const hn::ScalableTag<float> d;
-  with_tap_count(count, [&](auto taps_held) {
-    for_each_vector(d, channels, [&](int64_t c, size_t lanes) {
+  with_tap_count(row.count, [&](auto taps_held) {
+    for_each_vector(d, row.channels, [&](int64_t c, size_t lanes) {
       if (lanes == hn::Lanes(d)) {
-        convolve_vector<taps_held>(d, taps, count, weight, accumulate, c, hn::Lanes(d), pixels,
-                                   in_step, out_step, out);
+        convolve_vector<taps_held>(d, row, c, hn::Lanes(d));
       } else {
-        convolve_vector<taps_held>(d, taps, count, weight, accumulate, c, lanes, pixels, in_step,
-                                   out_step, out);
+        convolve_vector<taps_held>(d, row, c, lanes);
       }
     });
   });
 }
 
-/// The window of input rows under output row `out_row`, as taps for `sweep(taps, count, first)`.
-template <typename Load, typename Sweep>
-void for_each_forward_tap(const DepthwiseShape& s, int64_t out_row, RowRing& inputs,
-                          const Load& load, const Sweep& sweep) {
+/// Output columns [begin, end) of a row, whose pixels all meet the same taps.
+struct Columns {
+  int64_t begin;
+  int64_t end;
+};
+
+/// The taps of `columns` of output row `out_row`, for `sweep(taps, count, first, last)`.
+/// row(input row) gives column `-left` of a row, of which only `width` columns from `margin` on can
+/// be read.
+template <typename Row, typename Sweep>
+void for_each_forward_tap(const DepthwiseShape& s, int64_t out_row, const Columns& columns,
+                          int64_t margin, int64_t width, const Row& input_row, const Sweep& sweep) {
   TapBatches<Sweep> taps(sweep);
+  const int64_t first = columns.begin * s.window.stride_w;
+  const int64_t last = (columns.end - 1) * s.window.stride_w;
   for (int64_t kh = 0; kh < s.kernel_h; ++kh) {
     const int64_t row = out_row * s.window.stride_h - s.window.padding.top + kh;
     if (row < 0 || row >= s.height) continue;
-    const float* columns = inputs.row(row, load);
+    const float* from = input_row(row);
     for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
-      taps.add({columns + kw * s.channels, (kh * s.kernel_w + kw) * s.channels});
+      if (first + kw < margin || last + kw >= margin + width) continue;
+      taps.add({from + (first + kw) * s.channels, (kh * s.kernel_w + kw) * s.channels});
     }
   }
   taps.finish();
 }
 
+/// What finishes an output: pending(conv) is a convolution with scaled weights that starts from a
+/// shift, then a clip.
+struct DepthwiseFinish {
+  const float* weight;
+  const float* bias;
+  float lower;
+  float upper;
+};
+
+DepthwiseFinish finish_of(const Pending& pending, const float* weight, const DepthwiseShape& s) {
+  const DepthwiseFinish finish{weight, pending.shift, pending.lower, pending.upper};
+  if (!pending.has_affine()) return finish;
+  const int64_t taps = s.kernel_h * s.kernel_w;
+  float* scaled = scratch(Scratch::packed_weights, taps * s.channels);
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    for (int64_t c = 0; c < s.channels; ++c) {
+      scaled[tap * s.channels + c] = pending.scale[c] * weight[tap * s.channels + c];
+    }
+  }
+  return {scaled, finish.bias, finish.lower, finish.upper};
+}
+
+/// Writes rows of y. Where x is pending, rows pass through a ring that applies it once and puts
+/// zeros around; else they are read where they stand, and the columns that see beyond the image, of
+/// which each has fewer taps, one by one.
+class ForwardRows {
+ public:
+  ForwardRows(const DepthwiseShape& s, const float* x, const Pending& pending,
+              const DepthwiseFinish& finish, float* y)
+      : s_(s), x_(x), pending_(pending), finish_(finish), y_(y) {
+    if (!pending.identity()) {
+      ring_.emplace(Scratch::input_block, s.kernel_h, s.window.padding.left, s.width,
+                    s.window.padding.right, s.channels);
+    }
+  }
+
+  /// Row `row` of all images; in the order of rows.
+  void write(int64_t row) {
+    const int64_t image = row / s_.out_height;
+    const int64_t out_row = row % s_.out_height;
+    const int64_t left = s_.window.padding.left;
+    const auto input = [&](int64_t in_row) {
+      return x_ + (image * s_.height + in_row) * s_.width * s_.channels;
+    };
+    if (ring_) {
+      if (out_row == 0) ring_->reset();
+      const auto ring_row = [&](int64_t in_row) {
+        return ring_->row(in_row, [&](int64_t r, float* to) {
+          apply_pending(input(r), s_.width, s_.channels, pending_, to, s_.channels);
+        });
+      };
+      write_columns(row, {0, s_.out_width}, 0, left + s_.width + s_.window.padding.right, ring_row);
+      return;
+    }
+    // Column -left of a row that begins at column 0; what lies before that is not read.
+    const auto image_row = [&](int64_t in_row) { return input(in_row) - left * s_.channels; };
+    const int64_t stride = s_.window.stride_w;
+    const int64_t inner =
+        std::min((left + stride - 1) / stride, s_.out_width);  // columns that see the left margin
+    const int64_t room = left + s_.width - s_.kernel_w;
+    const int64_t inner_end = room < 0 ? inner : std::clamp(room / stride + 1, inner, s_.out_width);
+    for (int64_t c = 0; c < inner; ++c) write_columns(row, {c, c + 1}, left, s_.width, image_row);
+    if (inner < inner_end) write_columns(row, {inner, inner_end}, left, s_.width, image_row);
+    for (int64_t c = inner_end; c < s_.out_width; ++c) {
+      write_columns(row, {c, c + 1}, left, s_.width, image_row);
+    }
+  }
+
+ private:
+  template <typename Row>
+  void write_columns(int64_t row, const Columns& columns, int64_t margin, int64_t width,
+                     const Row& input_row) const {
+    const float inf = std::numeric_limits<float>::infinity();
+    for_each_forward_tap(
+        s_, row % s_.out_height, columns, margin, width, input_row,
+        [&](const Tap* taps, int count, bool first, bool last) {
+          convolve_row({.taps = taps,
+                        .count = count,
+                        .weight = finish_.weight,
+                        .channels = s_.channels,
+                        .pixels = columns.end - columns.begin,
+                        .in_step = s_.window.stride_w * s_.channels,
+                        .bias = finish_.bias,
+                        .lower = last ? finish_.lower : -inf,
+                        .upper = last ? finish_.upper : inf,
+                        .accumulate = !first,
+                        .out = y_ + (row * s_.out_width + columns.begin) * s_.channels});
+        });
+  }
+
+  const DepthwiseShape& s_;
+  const float* x_;
+  const Pending& pending_;
+  const DepthwiseFinish& finish_;
+  float* y_;
+  std::optional<RowRing> ring_;
+};
+
 void Forward(const float* x, const Pending& pending, const float* weight, const DepthwiseShape& s,
-             float* y, float* mean, float* variance) {
+             float* y, const Epilogue& epilogue) {
   const RowBands bands(s.images, s.out_height, s.out_width, s.channels);
-  float* partials = mean == nullptr
+  Moments* moments = epilogue.gathered();
+  float* partials = moments == nullptr
                         ? nullptr
                         : scratch(Scratch::partial_sums, moment_floats(bands.count(), s.channels));
+  const DepthwiseFinish finish = finish_of(epilogue.pending, weight, s);
+  const float* residual = epilogue.residual.data();
   parallel_for(bands.count(), [&](int64_t band) {
-    RowRing inputs(Scratch::input_block, s.kernel_h, s.window.padding.left, s.width,
-                   s.window.padding.right, s.channels);
+    ForwardRows rows(s, x, pending, finish, y);
     for (int64_t row = bands.first(band); row < bands.end(band); ++row) {
-      const int64_t image = row / s.out_height;
-      const int64_t out_row = row % s.out_height;
-      if (out_row == 0) inputs.reset();
-      const auto load = [&](int64_t in_row, float* to) {
-        const float* from = x + (image * s.height + in_row) * s.width * s.channels;
-        apply_pending(from, s.width, s.channels, pending, to, s.channels);
-      };
-      float* out = y + row * s.out_width * s.channels;
-      for_each_forward_tap(s, out_row, inputs, load, [&](const Tap* taps, int count, bool first) {
-        convolve_row(taps, count, weight, !first, s.channels, s.out_width,
-                     s.window.stride_w * s.channels, s.channels, out);
-      });
+      rows.write(row);
+      const int64_t row_floats = s.out_width * s.channels;
+      float* out = y + row * row_floats;
+      if (residual != nullptr) {
+        for (int64_t i = 0; i < row_floats; ++i) out[i] += residual[row * row_floats + i];
+      }
       if (partials != nullptr) {
         accumulate_moments(out, s.out_width, s.channels, s.channels, row == bands.first(band),
                            moment_block(partials, band, s.channels));
@@ -115,7 +235,9 @@ void Forward(const float* x, const Pending& pending, const float* weight, const 
     const auto pixels_of = [&](int64_t band) {
       return (bands.end(band) - bands.first(band)) * s.out_width;
     };
-    merge_moments(partials, bands.count(), s.channels, pixels_of, mean, variance);
+    merge_moments(partials, bands.count(), s.channels, pixels_of, moments->mean.data(),
+                  moments->variance.data());
+    if (epilogue.fold != nullptr) cpu::batch_norm_fold({epilogue.fold, 1});
   }
 }
 
@@ -129,12 +251,9 @@ namespace cpu {
 HWY_EXPORT(Forward);
 
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                              const Window& window, Tensor& y, Moments* moments) {
+                              const Window& window, Tensor& y, const Epilogue& epilogue) {
   const DepthwiseShape shape(x.shape(), weight.shape(), y.shape(), window);
-  HWY_DYNAMIC_DISPATCH(Forward)
-  (x.data(), pending, weight.data(), shape, y.data(),
-   moments == nullptr ? nullptr : moments->mean.data(),
-   moments == nullptr ? nullptr : moments->variance.data());
+  HWY_DYNAMIC_DISPATCH(Forward)(x.data(), pending, weight.data(), shape, y.data(), epilogue);
 }
 
 }  // namespace cpu
@@ -175,18 +294,12 @@ Shape depthwise_conv2d_output_shape(const Shape& x, const Shape& weight, const W
 }
 
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                              const Window& window, Tensor& y, Moments* moments) {
+                              const Window& window, Tensor& y, const Epilogue& epilogue) {
   const char* operation = "depthwise_conv2d_forward";
   require_shapes(operation, x.shape(), weight.shape(), window, "y", y.shape());
-  if (moments != nullptr) {
-    const Shape channels{x.dim(3)};
-    EMBER_REQUIRE(moments->mean.shape() == channels && moments->variance.shape() == channels,
-                  "{}: mean {}, variance {}, but the channels are {}", operation,
-                  to_string(moments->mean.shape()), to_string(moments->variance.shape()),
-                  to_string(channels));
-  }
-  if (cudnn::conv2d_forward(x, pending, weight, Tensor(), window, y, moments)) return;
-  EMBER_DISPATCH(x.device(), depthwise_conv2d_forward, x, pending, weight, window, y, moments);
+  require_fits(operation, y, epilogue);
+  if (cudnn::conv2d_forward(x, pending, weight, Tensor(), window, y, epilogue)) return;
+  EMBER_DISPATCH(x.device(), depthwise_conv2d_forward, x, pending, weight, window, y, epilogue);
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,

@@ -14,6 +14,8 @@
 // gradient of the weights.
 #include "kernels/depthwise_conv2d.h"
 
+#include <type_traits>
+
 #include "kernels/cuda/depthwise.cuh"
 
 namespace ember::cuda {
@@ -48,31 +50,47 @@ __device__ void load_taps(const float* weight, int channels, bool turned, V* sha
   __syncthreads();
 }
 
-/// A thread's column of y: writes it and gathers its moments.
-template <class V>
+/// What becomes of y: Epilogue on the device.
+struct DepthwiseEpilogue {
+  Pending pending;
+  const float* residual = nullptr;
+  MomentsOutput moments;
+};
+
+/// A thread's column of y: writes it and, with kFinishes, applies the epilogue and gathers the
+/// moments.
+template <class V, bool kFinishes>
 class OutputColumn {
  public:
   __device__ OutputColumn(float* y, int height, int width, int channels, const DepthwiseTile& tile,
-                          bool wants_moments)
-      : y_(y + ((int64_t{tile.image} * height + tile.row) * width + tile.column) * channels +
-           tile.channel),
+                          const DepthwiseEpilogue& epilogue)
+      : y_(y),
+        at_(((int64_t{tile.image} * height + tile.row) * width + tile.column) * channels +
+            tile.channel),
         stride_(width * channels),
+        channel_(tile.channel),
         active_(tile.active && tile.column < width),
-        wants_moments_(wants_moments) {}
+        epilogue_(epilogue) {}
 
   /// The next row down.
   __device__ void push(V value) {
     if (active_) {
-      store(y_, value);
-      if (wants_moments_) add_lanes(sums_, value);
+      if constexpr (kFinishes) {
+        const Pending& pending = epilogue_.pending;
+        if (!pending.identity()) value = ChannelPending<V>(pending, channel_)(value);
+        if (epilogue_.residual != nullptr) value = add(value, load<V>(epilogue_.residual + at_));
+        if (epilogue_.moments.mean != nullptr) add_lanes(sums_, value);
+      }
+      store(y_ + at_, value);
     }
-    y_ += stride_;
+    at_ += stride_;
   }
 
   /// Merges the moments of all columns and tiles; `cells` is shared memory for kLanes<V> cells a
   /// thread.
-  __device__ void finish(MomentSums* cells, const MomentsOutput& moments) const {
-    if (!wants_moments_) return;
+  __device__ void finish(MomentSums* cells) const {
+    const MomentsOutput& moments = epilogue_.moments;
+    if (!kFinishes || moments.mean == nullptr) return;
     const MomentsPlace place{depthwise_line(), blockDim.y * blockDim.z, threadIdx.x,
                              kDepthwiseVectors};
     finish_moments(sums_, place, cells, moments, blockIdx.y, blockIdx.x);
@@ -80,9 +98,11 @@ class OutputColumn {
 
  private:
   float* y_;
+  int64_t at_;
   int stride_;
+  int channel_;
   bool active_;
-  bool wants_moments_;
+  const DepthwiseEpilogue& epilogue_;
   MomentSums sums_[kLanes<V>];
 };
 
@@ -90,7 +110,7 @@ class OutputColumn {
 template <class V, class Source, int kStride>
 __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     depthwise_slide_kernel(Source x, const float* weight, Slide s, DepthwiseTiles tiles, float* y,
-                           MomentsOutput moments) {
+                           DepthwiseEpilogue epilogue) {
   using Stage = RowStage<V, Source, kStride + 1>;
   using Rows = WindowRows<kStride, Stage>;
   constexpr int kOpen = Rows::kOpen;
@@ -102,7 +122,8 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
   Stage stage(x, s.in_height, s.in_width, s.channels, tile, tile.first_column * kStride - s.left,
               (static_cast<int>(blockDim.y) - 1) * kStride + kFastSize,
               reinterpret_cast<V*>(shared));
-  OutputColumn<V> output(y, s.out_height, s.out_width, s.channels, tile, moments.mean != nullptr);
+  constexpr bool kFinishes = std::is_same_v<Source, ActivationSource>;  // dx has no epilogue
+  OutputColumn<V, kFinishes> output(y, s.out_height, s.out_width, s.channels, tile, epilogue);
 
   V weights[kFastTaps];
   load_taps(weight, s.channels, s.turned, reinterpret_cast<V*>(shared), weights);
@@ -119,7 +140,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     for (int a = kOpen - 1; a > 0; --a) open[a] = open[a - 1];
     open[0] = broadcast<V>(0.0f);
   }
-  output.finish(reinterpret_cast<MomentSums*>(shared), moments);
+  output.finish(reinterpret_cast<MomentSums*>(shared));
 }
 
 /// dx at stride 2 for 3x3 kernels. Cell (u, v) is pixels (2u - top, 2v - left) and its neighbours
@@ -180,13 +201,13 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
 template <class V>
 __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     depthwise_gather_kernel(ActivationSource x, const float* weight, DepthwiseShape s,
-                            DepthwiseTiles tiles, float* y, MomentsOutput moments) {
+                            DepthwiseTiles tiles, float* y, DepthwiseEpilogue epilogue) {
   __shared__ __align__(16) unsigned char shared[kDepthwiseThreads * kLanes<V> * sizeof(MomentSums)];
   const auto channels = static_cast<int>(s.channels);
   const auto tile = DepthwiseTile::of_block<V>(tiles, static_cast<int>(s.out_height), channels);
   const Reader<V, ActivationSource> reader(x, tile.channel);
-  OutputColumn<V> output(y, static_cast<int>(s.out_height), static_cast<int>(s.out_width), channels,
-                         tile, moments.mean != nullptr);
+  OutputColumn<V, true> output(y, static_cast<int>(s.out_height), static_cast<int>(s.out_width),
+                               channels, tile, epilogue);
   for (int row = tile.row; row < tile.row + tile.rows; ++row) {
     V sum = broadcast<V>(0.0f);
     for (int64_t kh = 0; kh < s.kernel_h; ++kh) {
@@ -202,7 +223,7 @@ __global__ void __launch_bounds__(kDepthwiseThreads, 2)
     }
     output.push(sum);
   }
-  output.finish(reinterpret_cast<MomentSums*>(shared), moments);
+  output.finish(reinterpret_cast<MomentSums*>(shared));
 }
 
 /// dx for any kernel, stride and padding: gathers dy[(h + top - kh) / stride_h, (w + left - kw) /
@@ -257,10 +278,11 @@ Slide turned_slide_of(const DepthwiseShape& s) {
 
 template <class V>
 void forward(const ActivationSource& x, const Tensor& weight, const DepthwiseShape& s, Tensor& y,
-             Moments* moments) {
+             const Epilogue& epilogue) {
   const DepthwiseTiles tiles(s.images, s.out_height, s.out_width, s.channels, kLanes<V>);
-  const MomentsOutput output(moments, tiles.groups, tiles.tiles,
-                             int64_t{kDepthwiseVectors} * kLanes<V>);
+  const DepthwiseEpilogue output{
+      epilogue.pending, epilogue.residual.data(),
+      MomentsOutput(epilogue, tiles.groups, tiles.tiles, int64_t{kDepthwiseVectors} * kLanes<V>)};
   if (has_fast_kernel(s)) {
     launch(s.window.stride_h == 1 ? depthwise_slide_kernel<V, ActivationSource, 1>
                                   : depthwise_slide_kernel<V, ActivationSource, 2>,
@@ -290,7 +312,7 @@ void dgrad(const GradientSource& dy, const Tensor& weight, const DepthwiseShape&
   const DepthwiseTiles tiles(s.images, s.height, s.width, s.channels, kLanes<V>);
   if (has_fast_kernel(s)) {
     launch(depthwise_slide_kernel<V, GradientSource, 1>, tiles.launch_config(), dy, weight.data(),
-           turned_slide_of(s), tiles, dx.data(), MomentsOutput());
+           turned_slide_of(s), tiles, dx.data(), DepthwiseEpilogue());
   } else {
     launch(depthwise_gather_gradient_kernel<V>, tiles.launch_config(), dy, weight.data(), s, tiles,
            dx.data());
@@ -300,11 +322,13 @@ void dgrad(const GradientSource& dy, const Tensor& weight, const DepthwiseShape&
 }  // namespace
 
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                              const Window& window, Tensor& y, Moments* moments) {
+                              const Window& window, Tensor& y, const Epilogue& epilogue) {
   const DepthwiseShape shape(x.shape(), weight.shape(), y.shape(), window);
   const ActivationSource source{x.data(), pending};
-  const bool vector = fits_float4(shape.channels, {weight.data(), y.data()}) && fits_float4(source);
-  (vector ? forward<float4> : forward<float>)(source, weight, shape, y, moments);
+  const bool vector =
+      fits_float4(shape.channels, {weight.data(), y.data(), epilogue.residual.data()}) &&
+      fits_float4(source) && fits_float4(epilogue.pending);
+  (vector ? forward<float4> : forward<float>)(source, weight, shape, y, epilogue);
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/batch_norm.h"
+#include "kernels/epilogue.h"
 #include "kernels/pending.h"
 #include "kernels/window.h"
 #include "tensor/tensor.h"
@@ -18,10 +19,9 @@ namespace ember {
 /// The shape of y. Throws when channels differ or the image is smaller than the kernel.
 Shape depthwise_conv2d_output_shape(const Shape& x, const Shape& weight, const Window& window);
 
-/// y = conv(pending(x), weight). With `moments`, also the mean and biased variance of each channel
-/// of y.
+/// y = conv(pending(x), weight), and its epilogue.
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                              const Window& window, Tensor& y, Moments* moments);
+                              const Window& window, Tensor& y, const Epilogue& epilogue);
 
 /// dx = gradient of the transformed input, from dy = pending(dz). Overwrites dx. With `norm`, a
 /// BatchNorm whose gradient dx is, also what that makes of dx.
@@ -41,7 +41,7 @@ void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const 
 
 namespace cpu {
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                              const Window& window, Tensor& y, Moments* moments);
+                              const Window& window, Tensor& y, const Epilogue& epilogue);
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                             const Window& window, Tensor& dx, BatchNormBackward* norm);
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
@@ -55,7 +55,7 @@ void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const 
 
 namespace cuda {
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                              const Window& window, Tensor& y, Moments* moments);
+                              const Window& window, Tensor& y, const Epilogue& epilogue);
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                             const Window& window, Tensor& dx, BatchNormBackward* norm);
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,

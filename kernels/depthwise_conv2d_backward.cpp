@@ -149,7 +149,7 @@ void backward(const float* x, const Pending& x_pending, const float* dz,
                                     .channels = s.channels,
                                     .dx = kDgrad ? dx + at : nullptr,
                                     .sums = sums};
-        const auto sweep = [&](const Tap* taps, int count, bool first) {
+        const auto sweep = [&](const Tap* taps, int count, bool first, bool) {
           backward_row<kDgrad, kWgrad>(taps, count, sweep_row, !first);
         };
         TapBatches taps(sweep);

@@ -58,24 +58,23 @@ struct Tap {
   int64_t weight;
 };
 
-/// Hands taps on in batches that fit a fixed array, so that kernels can have any size.
+/// Hands taps on in batches that fit a fixed array, so that kernels can have any size: calls
+/// `sweep(taps, count, first, last)`.
 template <typename Sweep>
 class TapBatches {
  public:
   explicit TapBatches(const Sweep& sweep) : sweep_(sweep) {}
   void add(Tap tap) {
-    if (count_ == kCapacity) flush();
+    if (count_ == kCapacity) flush(false);
     taps_[static_cast<size_t>(count_++)] = tap;
   }
   /// Sweeps what is left; with no tap at all too, since a pixel that nothing touches is 0.
-  void finish() {
-    if (count_ > 0 || first_) flush();
-  }
+  void finish() { flush(true); }
 
  private:
   static constexpr int kCapacity = 49;
-  void flush() {
-    sweep_(taps_.data(), count_, first_);
+  void flush(bool last) {
+    sweep_(taps_.data(), count_, first_, last);
     first_ = false;
     count_ = 0;
   }

@@ -25,6 +25,7 @@ Shape BatchNorm::build(std::span<const Shape> inputs) {
 
 void BatchNorm::move_to(Device device) {
   Layer::move_to(device);
+  moving_ = {parameters()[2].value, parameters()[3].value};
   // What a step computes anew.
   const Shape& channels = parameters()[0].value.shape();
   auto& [a, b, c] = coefficients_;
@@ -33,24 +34,35 @@ void BatchNorm::move_to(Device device) {
   }
 }
 
-void BatchNorm::prepare(const Step& step) {
-  if (uses_batch(step)) return;
-  batch_norm_fold(parameters()[0].value, parameters()[1].value, moving(), epsilon_, scale_, shift_);
+BatchNormFold BatchNorm::fold_of(const Moments& moments) const {
+  return {.gamma = parameters()[0].value,
+          .beta = parameters()[1].value,
+          .moments = moments,
+          .epsilon = epsilon_,
+          .scale = scale_,
+          .shift = shift_};
 }
 
-Moments* BatchNorm::wanted_moments(const Step& step) {
-  return uses_batch(step) ? &batch_ : nullptr;
+std::optional<BatchNormFold> BatchNorm::fold_before(const Step& step) {
+  if (uses_batch(step)) return std::nullopt;
+  return fold_of(moving_);
+}
+
+std::optional<BatchNormFold> BatchNorm::wanted_fold(const Step& step) {
+  if (!uses_batch(step)) return std::nullopt;
+  BatchNormFold fold = fold_of(batch_);
+  fold.moving = &moving_;
+  fold.momentum = momentum_;
+  return fold;
 }
 
 Signal BatchNorm::forward(const Forward& pass) {
   const Signal& x = pass.inputs[0];
   EMBER_REQUIRE(x.pending.identity(), "{}: BatchNorm follows an operation that writes its output",
                 name());
-  if (uses_batch(pass.step)) {
-    if (x.moments != &batch_) channel_moments(x.raw, batch_);
-    Moments statistics = moving();
-    batch_norm_fold_training(parameters()[0].value, parameters()[1].value, batch_, epsilon_,
-                             momentum_, statistics, scale_, shift_);
+  if (auto fold = wanted_fold(pass.step); fold && !x.normalised) {
+    channel_moments(x.raw, batch_);
+    batch_norm_fold({&*fold, 1});
   }
   return {x.raw, {.scale = scale_.data(), .shift = shift_.data()}};
 }
@@ -62,7 +74,7 @@ std::optional<BatchNormBackward> BatchNorm::wanted_sums(const Step& step, const 
   return BatchNormBackward{.raw = raw,
                            .forward = forward,
                            .gamma = parameters()[0].value,
-                           .moments = batch ? batch_ : moving(),
+                           .moments = batch ? batch_ : moving_,
                            .epsilon = epsilon_,
                            .dgamma = parameters()[0].gradient,
                            .dbeta = parameters()[1].gradient,

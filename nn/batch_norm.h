@@ -20,8 +20,8 @@ class BatchNorm : public Layer {
   Shape build(std::span<const Shape> inputs) override;
   bool passes_through() const override { return true; }
   bool backward_reads_input() const override { return true; }
-  void prepare(const Step& step) override;
-  Moments* wanted_moments(const Step& step) override;
+  std::optional<BatchNormFold> fold_before(const Step& step) override;
+  std::optional<BatchNormFold> wanted_fold(const Step& step) override;
   std::optional<BatchNormBackward> wanted_sums(const Step& step, const Tensor& raw,
                                                const Pending& forward) override;
   void move_to(Device device) override;
@@ -35,12 +35,13 @@ class BatchNorm : public Layer {
 
  private:
   bool uses_batch(const Step& step) const { return step.training && trainable() && !moving_only_; }
-  Moments moving() { return {parameters()[2].value, parameters()[3].value}; }
+  BatchNormFold fold_of(const Moments& moments) const;
 
   float epsilon_;
   float momentum_;
   bool moving_only_ = false;
   Moments batch_;
+  Moments moving_;
   Tensor scale_, shift_;                ///< the pending forward transform
   BatchNormCoefficients coefficients_;  ///< of the pending backward transform
 };

@@ -43,8 +43,8 @@ Signal Conv2D::forward(const Forward& pass) {
   const Signal& x = pass.inputs[0];
   Tensor y = pass.out;
   const Tensor bias = options_.bias ? parameters()[1].value : Tensor();
-  conv2d_forward(x.raw, x.pending, parameters()[0].value, bias, window_, y, pass.moments);
-  return {y, clip_of(options_.activation), pass.moments};
+  conv2d_forward(x.raw, x.pending, parameters()[0].value, bias, window_, y, pass.epilogue);
+  return {y, clip_of(options_.activation), pass.epilogue.fold != nullptr};
 }
 
 void Conv2D::backward(const Backward& pass) {

@@ -36,6 +36,7 @@ class Conv2D : public Layer {
   std::string_view kernels() const override { return convolution_kernels(*this); }
   bool backward_reads_input() const override { return learns(); }
   bool backward_reads_output() const override { return options_.activation != Activation::linear; }
+  bool takes_epilogue() const override { return options_.activation == Activation::linear; }
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 

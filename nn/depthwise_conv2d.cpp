@@ -31,8 +31,8 @@ int64_t DepthwiseConv2D::macs(std::span<const Shape>, const Shape& output) const
 Signal DepthwiseConv2D::forward(const Forward& pass) {
   const Signal& x = pass.inputs[0];
   Tensor y = pass.out;
-  depthwise_conv2d_forward(x.raw, x.pending, parameters()[0].value, window_, y, pass.moments);
-  return {y, {}, pass.moments};
+  depthwise_conv2d_forward(x.raw, x.pending, parameters()[0].value, window_, y, pass.epilogue);
+  return {y, {}, pass.epilogue.fold != nullptr};
 }
 
 void DepthwiseConv2D::backward(const Backward& pass) {

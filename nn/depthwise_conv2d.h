@@ -23,6 +23,7 @@ class DepthwiseConv2D : public Layer {
   int64_t macs(std::span<const Shape> inputs, const Shape& output) const override;
   std::string_view kernels() const override { return convolution_kernels(*this); }
   bool backward_reads_input() const override { return learns(); }
+  bool takes_epilogue() const override { return true; }
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 

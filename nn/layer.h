@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/batch_norm.h"
+#include "kernels/epilogue.h"
 #include "kernels/pending.h"
 #include "tensor/tensor.h"
 
@@ -30,7 +31,7 @@ struct Parameter {
 struct Signal {
   Tensor raw;
   Pending pending;
-  const Moments* moments = nullptr;  ///< statistics of `raw`, where its producer gathered them
+  bool normalised = false;  ///< its producer has served what Layer::wanted_fold asked for
 };
 
 /// A gradient on its way: dL/draw is `pending` applied to dz.
@@ -53,8 +54,8 @@ struct Step {
 struct Forward {
   std::span<const Signal> inputs;
   Tensor out;  ///< where the output goes; empty when the layer passes its input's memory through
-  ByteTensor state;  ///< Layer::state_bytes() bytes that backward sees again
-  Moments* moments;  ///< where the statistics of `out` are wanted, or null
+  ByteTensor state;   ///< Layer::state_bytes() bytes that backward sees again
+  Epilogue epilogue;  ///< what a convolution does to `out` besides: see Layer::takes_epilogue
   const Step& step;
 };
 
@@ -113,11 +114,14 @@ class Layer {
   virtual int64_t state_bytes(const Shape&) const { return 0; }
   virtual bool backward_reads_input() const { return false; }
   virtual bool backward_reads_output() const { return false; }
+  /// True when the layer can do the work of layers behind it in its epilogue.
+  virtual bool takes_epilogue() const { return false; }
 
-  /// Called before each forward pass, before any image of it.
-  virtual void prepare(const Step&) {}
-  /// Where the layer wants the statistics of its input, if it does in this step.
-  virtual Moments* wanted_moments(const Step&) { return nullptr; }
+  /// What the layer wants folded before a forward pass, if anything.
+  virtual std::optional<BatchNormFold> fold_before(const Step&) { return std::nullopt; }
+  /// What the layer wants folded by whoever writes its input, which gathers the moments, if
+  /// anything.
+  virtual std::optional<BatchNormFold> wanted_fold(const Step&) { return std::nullopt; }
   /// What the layer wants done by whoever writes the gradient of its output, if it wants anything;
   /// `raw` is its input and `forward` what is pending on that behind the layer and its activation.
   virtual std::optional<BatchNormBackward> wanted_sums(const Step&, const Tensor& /*raw*/,

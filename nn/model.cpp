@@ -154,30 +154,57 @@ Plan& Model::plan_for(int64_t batch, bool training) {
   return *plan;
 }
 
-Signal Model::run_layer(size_t index, const Tensor& images, std::span<const Signal> values,
-                        const Tensor& out, const ByteTensor& state, const Step& step) {
+Epilogue Model::epilogue_of(const EpilogueLayers& layers, const Tensor& images,
+                            std::span<const Signal> values, const Tensor& out, const Step& step) {
+  // BatchNorm and activation compute nothing here: they say what they leave pending.
+  Signal signal{out, {}};
+  for (Value value : {layers.norm, layers.activation}) {
+    if (value == kInput) continue;
+    signal = layer(value).forward(
+        {.inputs = {&signal, 1}, .out = {}, .state = {}, .epilogue = {}, .step = step});
+  }
+  Epilogue epilogue{.pending = signal.pending};
+  if (layers.sum != kInput) {
+    epilogue.residual =
+        layers.residual == kInput ? images : values[static_cast<size_t>(layers.residual)].raw;
+  }
+  return epilogue;
+}
+
+void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
+                      std::span<Signal> values, const Tensor& out, const ByteTensor& state,
+                      const Step& step) {
   const Node& node = nodes_[index];
   std::array<Signal, kMostInputs> inputs;
   for (size_t k = 0; k < node.inputs.size(); ++k) {
     inputs[k] =
         node.inputs[k] == kInput ? Signal{images, {}} : values[static_cast<size_t>(node.inputs[k])];
   }
-  Moments* moments = node.readers == 1 ? layer(node.reader).wanted_moments(step) : nullptr;
-  return node.layer->forward({.inputs = {inputs.data(), node.inputs.size()},
-                              .out = out,
-                              .state = state,
-                              .moments = moments,
-                              .step = step});
+  const EpilogueLayers& behind = plan.epilogues[index];
+  Epilogue epilogue = epilogue_of(behind, images, values, out, step);
+  std::optional<BatchNormFold> fold;
+  if (behind.norm == kInput && node.readers == 1) fold = layer(node.reader).wanted_fold(step);
+  epilogue.fold = fold ? &*fold : nullptr;
+  values[index] = node.layer->forward({.inputs = {inputs.data(), node.inputs.size()},
+                                       .out = out,
+                                       .state = state,
+                                       .epilogue = epilogue,
+                                       .step = step});
+  for (Value value : {behind.norm, behind.activation, behind.sum}) {
+    if (value != kInput) values[static_cast<size_t>(value)] = values[index];
+  }
 }
 
 void Model::run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step) {
   const auto thread = static_cast<size_t>(omp_get_thread_num());
+  if (image == 0) plan.first_image_thread = thread;
   auto& values = plan.image_values[thread];
   const Tensor pixels = images.rows(image, image + 1);
   for (size_t i = 0; i < plan.image_end; ++i) {
+    if (plan.absorbed[i]) continue;
     const Slot& slot = plan.image_slots[thread][i];
     const Tensor out = plan.crosses[i] ? plan.slots[i].out.rows(image, image + 1) : slot.out;
-    values[i] = run_layer(i, pixels, values, out, slot.state, step);
+    run_layer(plan, i, pixels, values, out, slot.state, step);
   }
 }
 
@@ -192,33 +219,40 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
   Plan& plan = plan_for(batch, step.training);
   images_ = images;
   step_ = step;
-  for (Node& node : nodes_) {
-    observer_(node.layer.get(), false);
-    node.layer->prepare(step);
+  folds_.clear();
+  const Layer* folded = nullptr;
+  for (const Node& node : nodes_) {
+    const auto fold = node.layer->fold_before(step);
+    if (!fold) continue;
+    folds_.push_back(*fold);
+    folded = node.layer.get();
   }
+  observer_(folded, false);
+  batch_norm_fold(folds_);
 
-  parallel_for(plan.image_end == 0 ? 0 : batch,
-               [&](int64_t image) { run_image(plan, images, image, step); });
+  parallel_for<Schedule::as_free>(plan.image_end == 0 ? 0 : batch,
+                                  [&](int64_t image) { run_image(plan, images, image, step); });
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     if (i >= plan.image_end) {
+      if (plan.absorbed[i]) continue;
       observer_(node.layer.get(), false);
       const Slot& slot = plan.slots[i];
       const Tensor out = slot.out.empty() ? slot.out : slot.out.rows(0, batch);
       const ByteTensor state = state_for(*node.layer, slot.state, node.shape.with_rows(batch));
-      plan.values[i] = run_layer(i, images, plan.values, out, state, step);
+      run_layer(plan, i, images, plan.values, out, state, step);
       continue;
     }
     // What the images have written side by side is seen as one batch, under the same pending
     // transform.
+    const Value root = plan.roots[i];
     Tensor whole;
-    if (plan.crosses[i]) {
-      whole = plan.slots[i].out.rows(0, batch);
-    } else if (node.layer->passes_through()) {
-      whole =
-          node.inputs[0] == kInput ? images : plan.values[static_cast<size_t>(node.inputs[0])].raw;
+    if (root == kInput) {
+      whole = images;
+    } else if (plan.crosses[static_cast<size_t>(root)]) {
+      whole = plan.slots[static_cast<size_t>(root)].out.rows(0, batch);
     }
-    plan.values[i] = {whole, plan.image_values[0][i].pending};
+    plan.values[i] = {whole, plan.image_values[plan.first_image_thread][i].pending};
   }
 
   observer_(nullptr, false);

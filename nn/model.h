@@ -106,8 +106,11 @@ class Model {
   void forget_plans();
   Plan& plan_for(int64_t batch, bool training);
   void run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step);
-  Signal run_layer(size_t index, const Tensor& images, std::span<const Signal> values,
-                   const Tensor& out, const ByteTensor& state, const Step& step);
+  /// Runs a layer and those of its epilogue, and sets their values.
+  void run_layer(const Plan& plan, size_t index, const Tensor& images, std::span<Signal> values,
+                 const Tensor& out, const ByteTensor& state, const Step& step);
+  Epilogue epilogue_of(const EpilogueLayers& layers, const Tensor& images,
+                       std::span<const Signal> values, const Tensor& out, const Step& step);
 
   std::string name_;
   Shape image_;
@@ -119,6 +122,7 @@ class Model {
   std::optional<Plan> inference_;
   Tensor materialized_;  ///< the largest output, where the last layer leaves something pending
   Tensor images_;        ///< of the last forward
+  std::vector<BatchNormFold> folds_;
   Step step_;
 };
 

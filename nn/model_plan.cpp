@@ -2,22 +2,16 @@
 
 #include <algorithm>
 
+#include "nn/add.h"
 #include "nn/batch_norm.h"
 #include "nn/memory_plan.h"
+#include "nn/relu.h"
 
 namespace ember {
 namespace {
 
 // Below this many pixels an image alone no longer keeps the matrix products busy.
 constexpr int64_t kSmallestLoneImage = 256;
-
-/// The layer whose memory the output of `value` shares; kInput for the images themselves.
-Value root_of(std::span<const Node> nodes, Value value) {
-  while (value != kInput && nodes[static_cast<size_t>(value)].layer->passes_through()) {
-    value = nodes[static_cast<size_t>(value)].inputs[0];
-  }
-  return value;
-}
 
 int64_t bytes_of(const Shape& shape) { return shape.size() * static_cast<int64_t>(sizeof(float)); }
 
@@ -71,6 +65,7 @@ class Planner {
 
   Plan make() {
     find_gradient_layers();
+    find_epilogues();
     find_image_part();
     plan_image_arenas();
     plan_batch_arena();
@@ -85,6 +80,10 @@ class Planner {
   }
   bool needs_gradient(Value value) const {
     return value != kInput && plan_.needs_gradient[static_cast<size_t>(value)];
+  }
+  /// The layer whose memory the output of `value` is in; kInput for the images themselves.
+  Value root_of(Value value) const {
+    return value == kInput ? kInput : plan_.roots[static_cast<size_t>(value)];
   }
   bool in_image_part(Value value) const { return value < static_cast<int>(plan_.image_end); }
 
@@ -104,6 +103,56 @@ class Planner {
     }
   }
 
+  /// The only reader of `value`, if it is an L that runs forward alone; kInput otherwise.
+  template <typename L>
+  Value frozen_reader(Value value) const {
+    const Node& node = nodes_[static_cast<size_t>(value)];
+    if (node.readers != 1 || needs_gradient(node.reader)) return kInput;
+    return dynamic_cast<const L*>(&layer(node.reader)) != nullptr ? node.reader : kInput;
+  }
+
+  /// A value with nothing pending on it, for certain.
+  bool settled(Value value) const {
+    return value == kInput || plan_.absorbed[static_cast<size_t>(value)] ||
+           dynamic_cast<const Add*>(&layer(value)) != nullptr;
+  }
+
+  EpilogueLayers epilogue_of(Value value) const {
+    EpilogueLayers epilogue;
+    if (!layer(value).takes_epilogue()) return epilogue;
+    epilogue.norm = frozen_reader<BatchNorm>(value);
+    if (epilogue.norm == kInput) return epilogue;
+    epilogue.activation = frozen_reader<ReLU>(epilogue.norm);
+    const Value last = epilogue.activation == kInput ? epilogue.norm : epilogue.activation;
+    const Value sum = frozen_reader<Add>(last);
+    if (sum == kInput) return epilogue;
+    const auto& inputs = nodes_[static_cast<size_t>(sum)].inputs;
+    const Value residual = inputs[0] == last ? inputs[1] : inputs[0];
+    if (residual == last || residual >= value || !settled(residual)) return epilogue;
+    epilogue.sum = sum;
+    epilogue.residual = residual;
+    return epilogue;
+  }
+
+  void find_epilogues() {
+    plan_.epilogues.resize(nodes_.size());
+    plan_.absorbed.assign(nodes_.size(), false);
+    plan_.roots.assign(nodes_.size(), kInput);
+    for (Value value = 0; value < count_; ++value) {
+      const auto i = static_cast<size_t>(value);
+      if (!plan_.absorbed[i]) {
+        plan_.roots[i] = layer(value).passes_through() ? root_of(nodes_[i].inputs[0]) : value;
+      }
+      const EpilogueLayers epilogue = epilogue_of(value);
+      plan_.epilogues[i] = epilogue;
+      for (Value part : {epilogue.norm, epilogue.activation, epilogue.sum}) {
+        if (part == kInput) continue;
+        plan_.absorbed[static_cast<size_t>(part)] = true;
+        plan_.roots[static_cast<size_t>(part)] = value;
+      }
+    }
+  }
+
   void find_image_part() {
     size_t end = 0;
     while (end < nodes_.size()) {
@@ -118,7 +167,7 @@ class Planner {
 
     plan_.crosses.assign(nodes_.size(), false);
     const auto cross = [&](Value value) {
-      const Value root = root_of(nodes_, value);
+      const Value root = root_of(value);
       if (root != kInput && in_image_part(root)) plan_.crosses[static_cast<size_t>(root)] = true;
     };
     for (size_t reader = plan_.image_end; reader < nodes_.size(); ++reader) {
@@ -127,17 +176,17 @@ class Planner {
     if (plan_.image_end == nodes_.size()) cross(count_ - 1);
   }
 
-  bool writes(Value value) const { return !layer(value).passes_through(); }
+  bool writes(Value value) const { return root_of(value) == value; }
 
   /// The last forward time at which somebody reads the memory that `root` writes.
   int last_read(Value root) const {
     int time = forward_time(root);
     for (Value reader = root + 1; reader < count_; ++reader) {
       for (Value input : nodes_[static_cast<size_t>(reader)].inputs) {
-        if (root_of(nodes_, input) == root) time = forward_time(reader);
+        if (root_of(input) == root) time = forward_time(reader);
       }
     }
-    return root_of(nodes_, count_ - 1) == root ? loss_time() : time;
+    return root_of(count_ - 1) == root ? loss_time() : time;
   }
 
   /// The last backward time at which somebody reads it; 0 for never.
@@ -147,7 +196,7 @@ class Planner {
     for (Value reader = root + 1; reader < count_; ++reader) {
       if (!needs_gradient(reader)) continue;
       for (Value input : nodes_[static_cast<size_t>(reader)].inputs) {
-        if (root_of(nodes_, input) != root) continue;
+        if (root_of(input) != root) continue;
         if (layer(reader).backward_reads_input()) time = std::max(time, backward_time(reader));
         // What a layer leaves pending on this memory is applied where the gradient of `root` is
         // read.

@@ -28,6 +28,15 @@ struct Slot {
   ByteTensor state;
 };
 
+/// The layers behind a convolution that its epilogue stands for; kInput for none. A frozen
+/// BatchNorm comes first, then its activation, then the sum with an older value.
+struct EpilogueLayers {
+  Value norm = kInput;
+  Value activation = kInput;
+  Value sum = kInput;
+  Value residual = kInput;  ///< the other input of `sum`
+};
+
 /// A BatchNorm, and the value, its own or its activation's, that the gradient belongs to.
 struct NormBehind {
   Value norm = kInput;  ///< kInput for none
@@ -50,6 +59,11 @@ struct Plan {
   std::vector<bool> crosses;  ///< for each layer: written by an image, read by the batch part
   std::vector<std::vector<Slot>> image_slots;  ///< [thread][layer]
   std::vector<std::vector<Signal>> image_values;
+  size_t first_image_thread = 0;  ///< that has run the first image of a pass
+
+  std::vector<EpilogueLayers> epilogues;  ///< [layer]
+  std::vector<bool> absorbed;             ///< for each layer: part of an epilogue
+  std::vector<Value> roots;  ///< [layer]: whose memory its output is in; kInput for the images'
 
   std::vector<Slot> slots;  ///< [layer], for the whole batch
   std::vector<Signal> values;

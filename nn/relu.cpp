@@ -11,7 +11,7 @@ Shape ReLU::build(std::span<const Shape> inputs) {
 
 Signal ReLU::forward(const Forward& pass) {
   Signal signal = pass.inputs[0];
-  signal.moments = nullptr;
+  signal.normalised = false;
   signal.pending.lower = std::max(signal.pending.lower, 0.0f);
   signal.pending.upper = std::min(signal.pending.upper, upper_);
   return signal;

@@ -15,7 +15,12 @@ void set_thread_count(int count);
 /// calling thread alone. For results that do not depend on the number of threads, what `body(i)`
 /// writes must depend on i alone, and partial sums must be merged in the order of i afterwards.
 /// `body` must not throw.
-template <typename Body>
+///
+/// Schedule::as_free gives each index to whoever is free instead: for few large ones, of which a
+/// thread that the system has interrupted should get fewer.
+enum class Schedule { contiguous, as_free };
+
+template <Schedule schedule = Schedule::contiguous, typename Body>
 void parallel_for(int64_t count, const Body& body) {
   const int threads =
       omp_in_parallel() ? 1 : static_cast<int>(count < thread_count() ? count : thread_count());
@@ -23,8 +28,13 @@ void parallel_for(int64_t count, const Body& body) {
     for (int64_t i = 0; i < count; ++i) body(i);
     return;
   }
+  if constexpr (schedule == Schedule::as_free) {
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+    for (int64_t i = 0; i < count; ++i) body(i);
+  } else {
 #pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < count; ++i) body(i);
+    for (int64_t i = 0; i < count; ++i) body(i);
+  }
 }
 
 }  // namespace ember

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "nn/add.h"
 #include "nn/max_pool2d.h"
 
 namespace ember {
@@ -39,6 +40,11 @@ class Graph {
   int64_t macs(Value value) const { return macs_[static_cast<size_t>(value)]; }
   bool needs_gradient(Value value) const {
     return value != kInput && needs_gradient_[static_cast<size_t>(value)];
+  }
+  /// Whether the sum that a layer is can be the epilogue of the convolution before it: where that
+  /// one's own output is not needed.
+  bool rides(Value value) const {
+    return dynamic_cast<const Add*>(&layer(value)) != nullptr && !needs_gradient(value);
   }
   /// Elements of one image.
   int64_t size(Value value) const {
@@ -92,6 +98,8 @@ int64_t forward_bytes(const Graph& graph, Value value, int64_t batch) {
   if (const auto* pool = dynamic_cast<const MaxPool2D*>(&layer)) {
     // Rows and columns that fill no window are not read.
     elements += graph.size(value) * pool->window().stride_h * pool->window().stride_w;
+  } else if (graph.rides(value)) {
+    // The convolution before it reads the other addend and writes the sum.
   } else {
     for (Value input : graph.inputs(value)) elements += graph.size(input);
   }

@@ -113,7 +113,8 @@ bool compare(const char* title, Input in, const Statistics& moving, bool of_batc
   if (of_batch) channel_moments(x, moments);
   Tensor scale(channels), shift(channels);
   BatchNormCoefficients coefficients{Tensor(channels), Tensor(channels), Tensor(channels)};
-  batch_norm_fold(gamma, beta, moments, kEpsilon, scale, shift);
+  BatchNormFold fold{gamma, beta, moments, kEpsilon, scale, shift};
+  batch_norm_fold({&fold, 1});
   const Pending pending{.scale = scale.data(), .shift = shift.data()};
   Tensor z(whole), dx(whole), dgamma(channels), dbeta(channels);
   materialize(x, pending, z);

@@ -6,6 +6,7 @@
 
 #include "kernels/batch_norm.h"
 #include "kernels/cuda/reduction.cuh"
+#include "kernels/epilogue.h"
 #include "tensor/cuda/block_counters.h"
 #include "tensor/scratch.h"
 
@@ -61,8 +62,43 @@ __device__ inline MomentSums load_partial(const MomentSums* from) {
   return {cell.x, cell.y, cell.z, cell.w};
 }
 
-/// Where a kernel's blocks merge their sums. The grid covers the output by `groups` groups of
-/// `group_channels` channels and `tiles` tiles a group.
+/// A BatchNormFold on the device; without a scale there is nothing to fold.
+struct FoldChannels {
+  const float* gamma = nullptr;
+  const float* beta = nullptr;
+  float* moving_mean = nullptr;  ///< null: none
+  float* moving_variance = nullptr;
+  float* scale = nullptr;
+  float* shift = nullptr;
+  float epsilon = 0;
+  float momentum = 0;
+
+  FoldChannels() = default;
+  explicit FoldChannels(BatchNormFold& fold)
+      : gamma(fold.gamma.data()),
+        beta(fold.beta.data()),
+        moving_mean(fold.moving == nullptr ? nullptr : fold.moving->mean.data()),
+        moving_variance(fold.moving == nullptr ? nullptr : fold.moving->variance.data()),
+        scale(fold.scale.data()),
+        shift(fold.shift.data()),
+        epsilon(fold.epsilon),
+        momentum(fold.momentum) {}
+
+  __device__ void fold(unsigned c, float mean, float variance) const {
+    const double factor = gamma[c] / sqrt(double{variance} + epsilon);
+    scale[c] = static_cast<float>(factor);
+    shift[c] = static_cast<float>(beta[c] - mean * factor);
+    if (moving_mean == nullptr) return;
+    const auto update = [&](float& value, float batch) {
+      value = static_cast<float>(double{momentum} * value + (1.0 - double{momentum}) * batch);
+    };
+    update(moving_mean[c], mean);
+    update(moving_variance[c], variance);
+  }
+};
+
+/// Where a kernel's blocks merge their sums, and what becomes of the moments. The grid covers the
+/// output by `groups` groups of `group_channels` channels and `tiles` tiles a group.
 struct MomentsOutput {
   float* mean = nullptr;  ///< null: the caller wants no moments
   float* variance = nullptr;
@@ -70,10 +106,14 @@ struct MomentsOutput {
   unsigned* counters = nullptr;
   unsigned channels = 0;
   unsigned tiles = 0;
+  FoldChannels norm;
 
   MomentsOutput() = default;
-  MomentsOutput(Moments* moments, int64_t groups, int64_t tile_count, int64_t group_channels) {
+  MomentsOutput(const Epilogue& epilogue, int64_t groups, int64_t tile_count,
+                int64_t group_channels) {
+    Moments* moments = epilogue.gathered();
     if (moments == nullptr) return;
+    if (epilogue.fold != nullptr) norm = FoldChannels(*epilogue.fold);
     mean = moments->mean.data();
     variance = moments->variance.data();
     channels = static_cast<unsigned>(moments->mean.size());
@@ -118,8 +158,11 @@ __device__ void finish_moments(const MomentSums (&sums)[kLaneCount], const Momen
     const double rows = total.count;
     const double offset = total.sum / rows;  // of the mean from the shift
     const double variance = total.squares / rows - offset * offset;
-    output.mean[channel] = static_cast<float>(total.shift + offset);
-    output.variance[channel] = static_cast<float>(variance > 0 || isnan(variance) ? variance : 0.0);
+    const auto mean = static_cast<float>(total.shift + offset);
+    const auto biased = static_cast<float>(variance > 0 || isnan(variance) ? variance : 0.0);
+    output.mean[channel] = mean;
+    output.variance[channel] = biased;
+    if (output.norm.scale != nullptr) output.norm.fold(channel, mean, biased);
   }
 }
 

@@ -78,7 +78,7 @@ bool chosen(const Tensor& x) {
 }  // namespace
 
 bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments) {
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
   if (!chosen(x)) return false;
   EMBER_REQUIRE_DEVICE(Device::cuda, conv2d_forward, weight, bias, y);
   Convolution convolution = convolution_of(Direction::forward, x.shape(), weight.shape(), window);
@@ -86,7 +86,7 @@ bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
   const bool done = run(convolution, [&]() -> Operands {
     return {settled(x, pending).data(), weight.data(), y.data(), bias.data()};
   });
-  if (done && moments != nullptr) channel_moments(y, *moments);
+  if (done) apply_epilogue(epilogue, y);
   return done;
 }
 

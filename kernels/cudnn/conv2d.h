@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/batch_norm.h"
+#include "kernels/epilogue.h"
 #include "kernels/pending.h"
 #include "kernels/window.h"
 #include "tensor/tensor.h"
@@ -18,7 +18,7 @@ namespace ember::cudnn {
 
 /// The contracts are those of kernels/conv2d.h and kernels/depthwise_conv2d.h.
 bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, Moments* moments);
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue);
 
 bool conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx);

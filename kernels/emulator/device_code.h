@@ -19,6 +19,7 @@
 #define __global__
 #define __device__
 #define __host__
+#define __grid_constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 // A block's shared memory: blocks run one after another, so one copy serves. No static shared array

@@ -21,6 +21,7 @@
 #include <hwy/highway.h>
 
 #include <cstdint>
+#include <limits>
 
 HWY_BEFORE_NAMESPACE();
 namespace ember::cpu::HWY_NAMESPACE {
@@ -51,12 +52,32 @@ struct VectorOperand {
   int64_t segment = 0;  ///< unpacked only
 };
 
+/// What becomes of a finished element of c: it is limited, then the residual's is added.
+struct Finish {
+  float lower = -std::numeric_limits<float>::infinity();
+  float upper = std::numeric_limits<float>::infinity();
+  const float* residual = nullptr;  ///< as large as c, rows alike
+  bool clips() const {
+    return lower != -std::numeric_limits<float>::infinity() ||
+           upper != std::numeric_limits<float>::infinity();
+  }
+};
+
 /// Where c goes: overwritten, starting from bias[j] or 0, or added to.
 struct Output {
   float* data;
   int64_t row;
   const float* bias = nullptr;
   bool accumulate = false;
+  Finish finish{};
+
+  /// The rows from `first` on.
+  Output from_row(int64_t first) const {
+    Output rest = *this;
+    rest.data += first * row;
+    if (finish.residual != nullptr) rest.finish.residual += first * row;
+    return rest;
+  }
 };
 
 /// c (rows, columns) = a * b on the calling thread.
@@ -74,11 +95,13 @@ inline int64_t packed_floats(int64_t depth, int64_t columns) {
   return depth * padded_columns(columns);
 }
 
-/// Element (k, j) of a matrix to be packed is at data[k * row + j * column]; one of them is 1.
+/// Element (k, j) of a matrix to be packed is data[k * row + j * column], of which one is 1; with
+/// `row` 1, there may be a scale[j] it is multiplied by.
 struct PackSource {
   const float* data;
   int64_t row;
   int64_t column;
+  const float* scale = nullptr;
 };
 
 /// Writes rows [first, first + count) of a b of (depth, columns) where `multiply` wants them. Uses

@@ -41,6 +41,7 @@ struct Tile {
   int64_t columns;
   const float* bias;
   bool accumulate;
+  Finish finish;
 };
 
 /// Calls body(std::integral_constant<int, i>) for i < kCount: indices known at compile time keep
@@ -84,13 +85,22 @@ void multiply_tile(const Tile& tile) {
     }
   }
 
+  const bool clips = tile.finish.clips();
+  const auto lower = hn::Set(d, tile.finish.lower);
+  const auto upper = hn::Set(d, tile.finish.upper);
+  const float* residual = tile.finish.residual;
   unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
     const auto count = static_cast<size_t>(std::min(lanes, tile.columns - v * lanes));
     const auto bias = tile.bias != nullptr ? load_n(d, tile.bias + v * lanes, count) : hn::Zero(d);
     unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
       float* c = tile.c + r * tile.c_row + v * lanes;
       const auto start = tile.accumulate ? load_n(d, c, count) : bias;
-      store_n(hn::Add(sum[r][v], start), d, c, count);
+      auto value = hn::Add(sum[r][v], start);
+      if (clips) value = hn::Min(upper, hn::Max(lower, value));
+      if (residual != nullptr) {
+        value = hn::Add(value, load_n(d, residual + r * tile.c_row + v * lanes, count));
+      }
+      store_n(value, d, c, count);
     });
   });
 }
@@ -120,12 +130,14 @@ void multiply_panel(Tile tile, int64_t rows) {
   const auto& functions = tile_functions((tile.columns + lanes - 1) / lanes, rows_adjacent);
   const float* a = tile.a;
   float* c = tile.c;
+  const float* residual = tile.finish.residual;
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
   int64_t row = 0;
   for (int64_t i = 0; i < tiles; ++i) {
     const int64_t height = (rows - row) / (tiles - i);
     tile.a = a + row * tile.a_row;
     tile.c = c + row * tile.c_row;
+    if (residual != nullptr) tile.finish.residual = residual + row * tile.c_row;
     functions[static_cast<size_t>(height - 1)](tile);
     row += height;
   }
@@ -143,6 +155,9 @@ void multiply(const BroadcastOperand& a, const VectorOperand& b, int64_t rows, i
     for (int64_t column = 0; column < columns; column += panel) {
       const int64_t count = std::min(panel, columns - column);
       const int64_t b_step = b.packed ? padded_columns(count) : b.step;
+      Finish finish{};
+      if (block == blocks - 1) finish = c.finish;
+      if (finish.residual != nullptr) finish.residual += column;
       const float* b_panel = b.data + column * (b.packed ? depth.total() : 1);
       multiply_panel({.a = a.data + first * a.step,
                       .a_row = a.row,
@@ -156,8 +171,46 @@ void multiply(const BroadcastOperand& a, const VectorOperand& b, int64_t rows, i
                       .c_row = c.row,
                       .columns = count,
                       .bias = c.bias != nullptr ? c.bias + column : nullptr,
-                      .accumulate = c.accumulate || block > 0},
+                      .accumulate = c.accumulate || block > 0,
+                      .finish = finish},
                      rows);
+    }
+  }
+}
+
+/// Rows [begin, end) of a panel of `filled` columns whose rows lie `width` floats apart, from
+/// columns that lie `b.column` apart: four by four.
+void pack_turned(const PackSource& b, int64_t column, int64_t filled, int64_t begin, int64_t end,
+                 int64_t width, float* to) {
+  constexpr int64_t kSide = 4;
+  const hn::FixedTag<float, kSide> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const auto scale_of = [&](int64_t j) { return b.scale == nullptr ? 1.0f : b.scale[column + j]; };
+  const float* from = b.data + column * b.column;
+  const int64_t turned = filled / kSide * kSide;
+  const int64_t whole = begin + (end - begin) / kSide * kSide;
+  for (int64_t j = 0; j < turned; j += kSide) {
+    Vector scale[kSide];
+    for (int64_t i = 0; i < kSide; ++i) scale[i] = hn::Set(d, scale_of(j + i));
+    for (int64_t k = begin; k < whole; k += kSide) {
+      Vector rows[kSide];
+      for (int64_t i = 0; i < kSide; ++i) {
+        rows[i] = hn::Mul(scale[i], hn::LoadU(d, from + k + (j + i) * b.column));
+      }
+      const Vector even_low = hn::InterleaveLower(d, rows[0], rows[2]);
+      const Vector even_high = hn::InterleaveUpper(d, rows[0], rows[2]);
+      const Vector odd_low = hn::InterleaveLower(d, rows[1], rows[3]);
+      const Vector odd_high = hn::InterleaveUpper(d, rows[1], rows[3]);
+      float* at = to + k * width + j;
+      hn::StoreU(hn::InterleaveLower(d, even_low, odd_low), d, at);
+      hn::StoreU(hn::InterleaveUpper(d, even_low, odd_low), d, at + width);
+      hn::StoreU(hn::InterleaveLower(d, even_high, odd_high), d, at + 2 * width);
+      hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, at + 3 * width);
+    }
+  }
+  for (int64_t j = 0; j < filled; ++j) {
+    for (int64_t k = j < turned ? whole : begin; k < end; ++k) {
+      to[k * width + j] = scale_of(j) * from[k + j * b.column];
     }
   }
 }
@@ -167,21 +220,20 @@ void pack(const PackSource& b, int64_t first, int64_t count, int64_t depth, int6
   constexpr int64_t kStripRows = 64;  // of a transposed b: a strip of a panel fits in L1
   const auto lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   const int64_t panel = kTileVectors * lanes;
-  const int64_t strip_rows = b.column == 1 ? count : kStripRows;
+  const bool turned = b.row == 1;
+  const int64_t strip_rows = turned ? kStripRows : count;
   parallel_for((columns + panel - 1) / panel, [&](int64_t i) {
     const int64_t column = i * panel;
     const int64_t filled = std::min(panel, columns - column);
     const int64_t width = padded_columns(filled);
-    const float* from = b.data + column * b.column;
     float* to = packed + column * depth + first * width;
     for (int64_t strip = 0; strip < count; strip += strip_rows) {
       const int64_t end = std::min(strip + strip_rows, count);
-      if (b.column == 1) {
-        for (int64_t k = strip; k < end; ++k) std::copy_n(from + k * b.row, filled, to + k * width);
+      if (turned) {
+        pack_turned(b, column, filled, strip, end, width, to);
       } else {
-        for (int64_t j = 0; j < filled; ++j) {
-          for (int64_t k = strip; k < end; ++k) to[k * width + j] = from[k + j * b.column];
-        }
+        const float* from = b.data + column;
+        for (int64_t k = strip; k < end; ++k) std::copy_n(from + k * b.row, filled, to + k * width);
       }
       if (filled == width) continue;
       for (int64_t k = strip; k < end; ++k) {
@@ -251,8 +303,7 @@ void multiply_matrices(const BroadcastOperand& a, const PackSource& b, int64_t r
   parallel_for((rows + kRowsPerBlock - 1) / kRowsPerBlock, [&](int64_t i) {
     const int64_t first = i * kRowsPerBlock;
     multiply({a.data + first * a.row, a.row, a.step}, {packed},
-             std::min(kRowsPerBlock, rows - first), columns, {1, depth},
-             {c.data + first * c.row, c.row, c.bias, c.accumulate});
+             std::min(kRowsPerBlock, rows - first), columns, {1, depth}, c.from_row(first));
   });
 }
 

@@ -71,6 +71,7 @@ TEST_CASE("kernel_report: its tables agree with each other and stay above the fl
     CHECK(step.at("bytes_moved") == sum(report.at("kernels"), "bytes_moved"));
     CHECK(step.at("bytes_moved") == sum(report.at("parts"), "bytes_moved"));
     CHECK(step.at("fewest_bytes_of_layers") == sum(report.at("parts"), "fewest_bytes"));
+    CHECK(step.at("bytes_moved") >= step.at("fewest_bytes_of_layers"));
 
     std::set<std::string> names;
     for (const auto& kernel : report.at("kernels")) {
@@ -94,6 +95,8 @@ TEST_CASE("kernel_report: its tables agree with each other and stay above the fl
       }
     }
     for (const auto& part : report.at("parts")) {
+      // What launches nothing rides in a neighbour's kernel.
+      if (part.at("launches") == 0) continue;
       CAPTURE(part.at("name"));
       CHECK(part.at("bytes_moved") >= part.at("fewest_bytes"));
     }

@@ -36,7 +36,7 @@ double corner_of_ones(const Shape& x, int64_t outputs) {
   test_device = Device::cuda;
   const Tensor weight = filled({outputs, 3, 3, x[3]}, 1);
   Tensor y = poisoned(conv2d_output_shape(x, weight.shape(), {}));
-  conv2d_forward(filled(x, 1), {}, weight, Tensor(), {}, y, nullptr);
+  conv2d_forward(filled(x, 1), {}, weight, Tensor(), {}, y, {});
   const double corner = to_double(y).at(0);
   test_device = Device::cpu;
   return corner;
@@ -56,10 +56,10 @@ TEST_CASE("each convolution is one plan that runs") {
   Tensor ddepthwise = poisoned(depthwise.shape());
   Tensor dbias = poisoned({4});
   const int64_t before = stand_in->executed;
-  conv2d_forward(x, {}, plain, Tensor(), {}, y, nullptr);
+  conv2d_forward(x, {}, plain, Tensor(), {}, y, {});
   conv2d_dgrad(y, {}, plain, {}, false, dx, nullptr);
   conv2d_wgrad(x, {}, y, {}, {}, dplain, dbias);
-  depthwise_conv2d_forward(x, {}, depthwise, {}, depthwise_y, nullptr);
+  depthwise_conv2d_forward(x, {}, depthwise, {}, depthwise_y, {});
   depthwise_conv2d_dgrad(depthwise_y, {}, depthwise, {}, dx, nullptr);
   depthwise_conv2d_wgrad(x, {}, depthwise_y, {}, {}, ddepthwise);
   CHECK(stand_in->executed == before + 6);

@@ -64,7 +64,7 @@ TEST_CASE("channel_moments gives equal bytes in any order of threads") {
   });
 }
 
-TEST_CASE("batch_norm_fold and batch_norm_fold_training follow their formulas") {
+TEST_CASE("batch_norm_fold follows its formulas") {
   for_each_device([] {
     for (int64_t channels : {1, 19, 1000}) {
       const Tensor gamma = random_uniform({channels}, -1, 2, 1);
@@ -88,13 +88,15 @@ TEST_CASE("batch_norm_fold and batch_norm_fold_training follow their formulas") 
       }
       Tensor scale = poisoned({channels});
       Tensor shift = poisoned({channels});
-      batch_norm_fold(gamma, beta, batch, 1e-3f, scale, shift);
+      BatchNormFold fold{gamma, beta, batch, 1e-3f, scale, shift};
+      batch_norm_fold({&fold, 1});
       CHECK(relative_l2(scale, scale_expected) < 2e-7);
       CHECK(relative_l2(shift, shift_expected) < 2e-7);
       Tensor scale_trained = poisoned({channels});
       Tensor shift_trained = poisoned({channels});
-      batch_norm_fold_training(gamma, beta, batch, 1e-3f, 0.99f, moving, scale_trained,
-                               shift_trained);
+      BatchNormFold training{gamma,         beta,          batch,   1e-3f,
+                             scale_trained, shift_trained, &moving, 0.99f};
+      batch_norm_fold({&training, 1});
       CHECK(equal_bytes(scale_trained, scale));
       CHECK(equal_bytes(shift_trained, shift));
       CHECK(relative_l2(moving.mean, mean_expected) < 2e-7);
@@ -147,7 +149,8 @@ TEST_CASE("BatchNorm's gradients behind a ReLU6 are those of central differences
         channel_moments(raw, moments);
         Tensor scale = poisoned({channels});
         Tensor shift = poisoned({channels});
-        batch_norm_fold(gamma, beta, moments, 1e-3f, scale, shift);
+        BatchNormFold fold{gamma, beta, moments, 1e-3f, scale, shift};
+        batch_norm_fold({&fold, 1});
         const Pending forward{scale.data(), shift.data(), 0.0f, 6.0f};
         Tensor dgamma = poisoned({channels});
         Tensor dbeta = poisoned({channels});
@@ -273,10 +276,12 @@ TEST_CASE("batch_norm names what does not fit") {
   CHECK_THROWS_WITH_AS(channel_moments(x, bad),
                        doctest::Contains("channel_moments: variance (4), but the channels are (3)"),
                        Error);
-  CHECK_THROWS_WITH_AS(batch_norm_fold(gamma, gamma, good, 1e-3f, out, other),
+  BatchNormFold misfit{gamma, gamma, good, 1e-3f, out, other};
+  CHECK_THROWS_WITH_AS(batch_norm_fold({&misfit, 1}),
                        doctest::Contains("batch_norm_fold: shift (4)"), Error);
-  CHECK_THROWS_WITH_AS(batch_norm_fold_training(gamma, gamma, good, 1e-3f, 0.9f, bad, out, out),
-                       doctest::Contains("batch_norm_fold_training: variance (4)"), Error);
+  misfit = {gamma, gamma, good, 1e-3f, out, out, &bad, 0.9f};
+  CHECK_THROWS_WITH_AS(batch_norm_fold({&misfit, 1}),
+                       doctest::Contains("batch_norm_fold: variance (4)"), Error);
   CHECK_THROWS_WITH_AS(
       batch_norm_backward(x, {Tensor::zeros({3, 3}), {}, gamma, good, 1e-3f, out, out, nullptr}),
       doctest::Contains("batch_norm_backward: dz (2, 3), raw (3, 3)"), Error);

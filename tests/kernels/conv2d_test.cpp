@@ -117,7 +117,7 @@ TEST_CASE("conv2d_forward is exact on whole numbers, with and without pending an
                               used_bias.empty() ? std::vector<double>() : to_double(used_bias));
         require_equal_in_any_order([&] {
           Tensor y = poisoned(output_shape(c));
-          conv2d_forward(x, pending, weight, used_bias, c.window, y, nullptr);
+          conv2d_forward(x, pending, weight, used_bias, c.window, y, {});
           REQUIRE(equal_values(y, expected));
           return std::vector{y};
         });
@@ -126,7 +126,26 @@ TEST_CASE("conv2d_forward is exact on whole numbers, with and without pending an
   });
 }
 
-TEST_CASE("conv2d_forward gathers the moments of its output") {
+TEST_CASE("conv2d_forward's epilogue is exact on whole numbers, with and without bias") {
+  for_each_case([](const Case& c) {
+    const Tensor x = random_integers(c.x, -2, 2, 1);
+    const Tensor weight = random_integers(c.weight, -2, 2, 2);
+    const Tensor bias = random_integers({c.weight[0]}, -9, 9, 3);
+    const auto channels = static_cast<size_t>(c.weight[0]);
+    for (const Tensor& used_bias : {Tensor(), bias}) {
+      const auto y_expected =
+          reference_forward(c, to_double(x), to_double(weight),
+                            used_bias.empty() ? std::vector<double>() : to_double(used_bias));
+      for_each_epilogue(output_shape(c), [&](const Epilogue& epilogue) {
+        Tensor y = poisoned(output_shape(c));
+        conv2d_forward(x, {}, weight, used_bias, c.window, y, epilogue);
+        REQUIRE(equal_values(y, reference_epilogue(y_expected, channels, epilogue)));
+      });
+    }
+  });
+}
+
+TEST_CASE("conv2d_forward gathers the moments of its output, and folds a BatchNorm with them") {
   for_each_case([](const Case& c) {
     const Tensor x = random_uniform(c.x, -1, 1, 1);
     const Tensor weight = random_uniform(c.weight, -1, 1, 2);
@@ -136,7 +155,24 @@ TEST_CASE("conv2d_forward gathers the moments of its output") {
     require_equal_in_any_order([&] {
       Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
       Tensor y = poisoned(output_shape(c));
-      conv2d_forward(x, {}, weight, bias, c.window, y, &moments);
+      conv2d_forward(x, {}, weight, bias, c.window, y, {.moments = &moments});
+
+      const Tensor gamma = random_uniform({c.weight[0]}, 1, 2, 3);
+      Moments moving{filled({c.weight[0]}, 0), filled({c.weight[0]}, 1)};
+      Moments moving_apart{filled({c.weight[0]}, 0), filled({c.weight[0]}, 1)};
+      const auto fold_of = [&](Moments& into) {
+        return BatchNormFold{
+            gamma, bias, moments, 1e-3f, poisoned({c.weight[0]}), poisoned({c.weight[0]}),
+            &into, 0.9f};
+      };
+      BatchNormFold fold = fold_of(moving);
+      BatchNormFold apart = fold_of(moving_apart);
+      conv2d_forward(x, {}, weight, bias, c.window, y, {.fold = &fold});
+      batch_norm_fold({&apart, 1});
+      CHECK(equal_bytes(fold.scale, apart.scale));
+      CHECK(equal_bytes(fold.shift, apart.shift));
+      CHECK(equal_bytes(moving.mean, moving_apart.mean));
+      CHECK(equal_bytes(moving.variance, moving_apart.variance));
       const auto values = to_double(y);
       const auto means = to_double(moments.mean);
       const auto variances = to_double(moments.variance);
@@ -249,7 +285,7 @@ TEST_CASE("conv2d is exact on the models' layers and on the larger tiles of a GP
       });
       Tensor y = poisoned(output_shape(c));
       Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
-      conv2d_forward(x, x_transform.pending, weight, {}, c.window, y, &moments);
+      conv2d_forward(x, x_transform.pending, weight, {}, c.window, y, {.moments = &moments});
       CHECK(equal_values(y, reference_forward(c, z, weights, {})));
       Tensor dx = poisoned(c.x);
       conv2d_dgrad(dz, dz_transform.pending, weight, c.window, false, dx, nullptr);
@@ -341,7 +377,7 @@ TEST_CASE("orders: convolutions of photos") {
         Moments moments{poisoned({c.weight[0]}), poisoned({c.weight[0]})};
         Tensor dweight = poisoned(c.weight);
         Tensor dbias = poisoned({c.weight[0]});
-        conv2d_forward(x, {}, weight, {}, c.window, y, &moments);
+        conv2d_forward(x, {}, weight, {}, c.window, y, {.moments = &moments});
         conv2d_wgrad(x, {}, dz, {}, c.window, dweight, dbias);
         return std::vector{y, moments.mean, moments.variance, dweight, dbias};
       });
@@ -392,11 +428,11 @@ TEST_CASE("conv2d within a parallel loop gives the same bytes image by image") {
   const Tensor x = random_uniform(c.x, -1, 1, 1);
   const Tensor weight = random_uniform(c.weight, -1, 1, 2);
   Tensor whole = poisoned(output_shape(c));
-  conv2d_forward(x, {}, weight, {}, c.window, whole, nullptr);
+  conv2d_forward(x, {}, weight, {}, c.window, whole, {});
   Tensor parts = poisoned(output_shape(c));
   parallel_for(4, [&](int64_t n) {
     Tensor y = parts.rows(n, n + 1);
-    conv2d_forward(x.rows(n, n + 1), {}, weight, {}, c.window, y, nullptr);
+    conv2d_forward(x.rows(n, n + 1), {}, weight, {}, c.window, y, {});
   });
   CHECK(equal_bytes(whole, parts));
 }
@@ -406,7 +442,7 @@ TEST_CASE("conv2d says which shapes do not fit") {
   const Tensor weight = Tensor::zeros({8, 3, 3, 3});
   Tensor y = Tensor::zeros({1, 4, 4, 8});
   CHECK_THROWS_WITH_AS(
-      conv2d_forward(x, {}, weight, {}, {}, y, nullptr),
+      conv2d_forward(x, {}, weight, {}, {}, y, {}),
       doctest::Contains("x (1, 4, 4, 3) and weight (8, 3, 3, 3) give (1, 2, 2, 8), not "
                         "(1, 4, 4, 8)"),
       Error);

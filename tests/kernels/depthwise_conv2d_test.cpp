@@ -145,8 +145,14 @@ TEST_CASE(
         const Pending x_pending = pending ? x.pending : Pending{};
         const PendingGradient dy_pending = pending ? dy.pending : PendingGradient{};
         Tensor y = poisoned(c.y());
-        depthwise_conv2d_forward(x_given, x_pending, weight, c.window, y, nullptr);
+        depthwise_conv2d_forward(x_given, x_pending, weight, c.window, y, {});
         REQUIRE(equal_values(y, y_reference));
+        for_each_epilogue(c.y(), [&](const Epilogue& epilogue) {
+          Tensor finished = poisoned(c.y());
+          depthwise_conv2d_forward(x_given, x_pending, weight, c.window, finished, epilogue);
+          const auto channels = static_cast<size_t>(c.x[3]);
+          REQUIRE(equal_values(finished, reference_epilogue(y_reference, channels, epilogue)));
+        });
         Tensor dx = poisoned(c.x);
         depthwise_conv2d_dgrad(dy_given, dy_pending, weight, c.window, dx, nullptr);
         REQUIRE(equal_values(dx, dx_reference));
@@ -219,7 +225,7 @@ TEST_CASE("depthwise_conv2d_forward gathers the moments of its output") {
       const Shape channels{c.x[3]};
       Tensor y = poisoned(c.y());
       Moments moments{poisoned(channels), poisoned(channels)};
-      depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
+      depthwise_conv2d_forward(x, {}, weight, c.window, y, {.moments = &moments});
       Moments expected{poisoned(channels), poisoned(channels)};
       channel_moments(y, expected);
       CHECK(relative_l2(moments.mean, to_double(expected.mean)) < 1e-6);
@@ -239,7 +245,7 @@ std::vector<Tensor> rounded_results() {
   Tensor dx = poisoned(c.x);
   Tensor dweight = poisoned(c.weight);
   Moments moments{poisoned({40}), poisoned({40})};
-  depthwise_conv2d_forward(x, {}, weight, c.window, y, &moments);
+  depthwise_conv2d_forward(x, {}, weight, c.window, y, {.moments = &moments});
   depthwise_conv2d_dgrad(dy, {}, weight, c.window, dx, nullptr);
   depthwise_conv2d_wgrad(x, {}, dy, {}, c.window, dweight);
   return {y, dx, dweight, moments.mean, moments.variance};
@@ -269,7 +275,7 @@ TEST_CASE("depthwise_conv2d names what does not fit") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   const Tensor weight = Tensor::zeros({3, 3, 3});
   Tensor y = Tensor::zeros({1, 4, 4, 3});
-  CHECK_THROWS_WITH_AS(depthwise_conv2d_forward(x, {}, weight, {}, y, nullptr),
+  CHECK_THROWS_WITH_AS(depthwise_conv2d_forward(x, {}, weight, {}, y, {}),
                        doctest::Contains("depthwise_conv2d_forward: y (1, 4, 4, 3), but x (1, 4, "
                                          "4, 3) and weight (3, 3, 3) make it (1, 2, 2, 3)"),
                        Error);

@@ -46,7 +46,7 @@ TEST_CASE("the naive convolution is the fast one") {
     const Shape shape = conv2d_output_shape(x.shape(), weight.shape(), window);
     for (const Tensor& used_bias : {Tensor(), bias}) {
       Tensor fast = poisoned(shape);
-      conv2d_forward(x, {}, weight, used_bias, window, fast, nullptr);
+      conv2d_forward(x, {}, weight, used_bias, window, fast, {});
       Tensor slow = poisoned(shape);
       cuda::naive::conv2d_forward(x, weight, used_bias, window, slow);
       CHECK(equal_bytes(slow, fast));
@@ -61,7 +61,7 @@ TEST_CASE("the naive depthwise convolution is the fast one") {
       const Tensor weight = random_integers({3, 3, 20}, -3, 3, 2);
       const Shape shape = depthwise_conv2d_output_shape(x.shape(), weight.shape(), window);
       Tensor fast = poisoned(shape);
-      depthwise_conv2d_forward(x, {}, weight, window, fast, nullptr);
+      depthwise_conv2d_forward(x, {}, weight, window, fast, {});
       Tensor slow = poisoned(shape);
       cuda::naive::depthwise_conv2d_forward(x, weight, window, slow);
       CHECK(equal_bytes(slow, fast));

@@ -89,7 +89,8 @@ TEST_CASE("orders: BatchNorm") {
       BatchNormCoefficients coefficients{poisoned({channels}), poisoned({channels}),
                                          poisoned({channels})};
       channel_moments(x.raw, moments);
-      batch_norm_fold_training(x.a, x.b, moments, 1e-3f, 0.9f, moving, scale, shift);
+      BatchNormFold fold{x.a, x.b, moments, 1e-3f, scale, shift, &moving, 0.9f};
+      batch_norm_fold({&fold, 1});
       batch_norm_backward(x.dz,
                           {x.raw, x.pending, x.a, moments, 1e-3f, dgamma, dbeta, &coefficients});
       return std::vector{
@@ -116,10 +117,20 @@ TEST_CASE("orders: convolutions") {
         Tensor dx = poisoned(shape);
         Tensor dweight = poisoned(weight_shape);
         Tensor dbias = poisoned({36});
-        conv2d_forward(x.raw, x.pending, weight, bias, kernel_window, result, &moments);
+        const Tensor gamma = filled({36}, 2);
+        Moments moving{filled({36}, 0), filled({36}, 1)};
+        BatchNormFold fold{gamma,          gamma,          moments, 1e-3f,
+                           poisoned({36}), poisoned({36}), &moving, 0.9f};
+        conv2d_forward(x.raw, x.pending, weight, bias, kernel_window, result, {.fold = &fold});
+        Tensor finished = poisoned(out);
+        conv2d_forward(
+            x.raw, x.pending, weight, bias, kernel_window, finished,
+            {.pending = {fold.scale.data(), fold.shift.data(), 0, 6}, .residual = y.raw});
         conv2d_dgrad(y.dz, y.gradient, weight, kernel_window, false, dx, nullptr);
         conv2d_wgrad(x.raw, x.pending, y.dz, y.gradient, kernel_window, dweight, dbias);
-        return std::vector{result, moments.mean, moments.variance, dx, dweight, dbias};
+        return std::vector{result,     moments.mean, moments.variance, moving.mean, moving.variance,
+                           fold.scale, fold.shift,   finished,         dx,          dweight,
+                           dbias};
       });
     }
   });
@@ -139,10 +150,16 @@ TEST_CASE("orders: depthwise convolutions") {
         Moments moments = poisoned_moments(shape[3]);
         Tensor dx = poisoned(shape);
         Tensor dweight = poisoned(weight.shape());
-        depthwise_conv2d_forward(x.raw, x.pending, weight, window, result, &moments);
+        BatchNormFold fold{x.a, x.b, moments, 1e-3f, poisoned({shape[3]}), poisoned({shape[3]})};
+        depthwise_conv2d_forward(x.raw, x.pending, weight, window, result, {.fold = &fold});
+        Tensor finished = poisoned(out);
+        depthwise_conv2d_forward(
+            x.raw, x.pending, weight, window, finished,
+            {.pending = {fold.scale.data(), fold.shift.data(), 0, 6}, .residual = y.raw});
         depthwise_conv2d_dgrad(y.dz, y.gradient, weight, window, dx, nullptr);
         depthwise_conv2d_wgrad(x.raw, x.pending, y.dz, y.gradient, window, dweight);
-        return std::vector{result, moments.mean, moments.variance, dx, dweight};
+        return std::vector{result,   moments.mean, moments.variance, fold.scale, fold.shift,
+                           finished, dx,           dweight};
       });
     }
   });

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/batch_norm.h"
+#include "kernels/epilogue.h"
 #include "kernels/pending.h"
 #include "tests/kernels/testing.h"
 
@@ -46,6 +47,37 @@ inline std::vector<double> reference_pending_gradient(const Tensor& dz,
     dy[i] = a[k] * dy[i] + b[k] * raw[i] + c[k];
   }
   return dy;
+}
+
+/// pending(y) + residual, of a y with `channels` channels; no residual where it is empty.
+inline std::vector<double> reference_epilogue(const std::vector<double>& y, size_t channels,
+                                              const Epilogue& epilogue) {
+  std::vector<double> z = y;
+  const auto scale = per_channel(epilogue.pending.scale, channels, 1);
+  const auto shift = per_channel(epilogue.pending.shift, channels, 0);
+  const auto residual =
+      epilogue.residual.empty() ? std::vector<double>(y.size()) : to_double(epilogue.residual);
+  for (size_t i = 0; i < z.size(); ++i) {
+    const double u = z[i] * scale[i % channels] + shift[i % channels];
+    z[i] = std::clamp(u, double{epilogue.pending.lower}, double{epilogue.pending.upper});
+    z[i] += residual[i];
+  }
+  return z;
+}
+
+/// Calls `body(epilogue)` with a clip, an affine map and clip, a residual, and all of it.
+template <typename Body>
+void for_each_epilogue(const Shape& y, const Body& body) {
+  const Tensor scale = random_integers({y[-1]}, -2, 2, 21);
+  const Tensor shift = random_integers({y[-1]}, -9, 9, 22);
+  const Tensor residual = random_integers(y, -9, 9, 23);
+  const Pending clip{.lower = -4, .upper = 20};
+  const Pending whole{scale.data(), shift.data(), 0, 30};
+  for (const Epilogue& epilogue :
+       {Epilogue{.pending = clip}, Epilogue{.pending = whole}, Epilogue{.residual = residual},
+        Epilogue{.pending = whole, .residual = residual}}) {
+    body(epilogue);
+  }
 }
 
 /// Whole-number transforms of `channels` channels, which stay exact in float32, and the tensors

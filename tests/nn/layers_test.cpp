@@ -34,12 +34,12 @@ void check_layer(Layer& layer, const std::string& name, bool training = true) {
   }
 
   const Step step{.training = training};
-  layer.prepare(step);
+  if (auto fold = layer.fold_before(step)) batch_norm_fold({&*fold, 1});
   const Signal inputs[] = {{x, {}}};
   const ByteTensor state(Shape{layer.state_bytes(shape)});
   Tensor out(layer.passes_through() ? Shape{0} : shape);
-  const Signal output = layer.forward(
-      {.inputs = inputs, .out = out, .state = state, .moments = nullptr, .step = step});
+  const Signal output =
+      layer.forward({.inputs = inputs, .out = out, .state = state, .epilogue = {}, .step = step});
   Tensor y(output.raw.shape());
   materialize(output.raw, output.pending, y);
   check_golden(golden(), name + "/y", y);
@@ -169,7 +169,7 @@ TEST_CASE("Dropout keeps the same elements backward as forward, and scales what 
   const Step step{.training = true, .seed = 5, .number = 3};
   const Signal inputs[] = {{Tensor::filled(shape, 3.0f), {}}};
   const Signal output = layer.forward(
-      {.inputs = inputs, .out = Tensor(shape), .state = {}, .moments = nullptr, .step = step});
+      {.inputs = inputs, .out = Tensor(shape), .state = {}, .epilogue = {}, .step = step});
   InputGradient dx[] = {{.wanted = true, .buffer = Tensor(shape), .result = {}}};
   layer.backward({.inputs = inputs,
                   .output = output,

@@ -160,6 +160,19 @@ TEST_CASE("a batch gives each image what it gets alone, on any number of threads
   set_thread_count(threads);
 }
 
+TEST_CASE("a batch gets the same whichever threads its images fall to") {
+  Model model = baseline_cnn(32, 3);
+  model.initialize(1);
+  const int threads = thread_count();
+  set_thread_count(8);  // so many that now and then one of them comes too late for any image
+  const Tensor images = random_uniform({8, 32, 32, 3}, -1, 1, 1);
+  const Tensor first = model.forward(images, {}).clone();
+  for (int pass = 0; pass < 300; ++pass) {
+    REQUIRE(equal_bytes(model.forward(images, {}), first));
+  }
+  set_thread_count(threads);
+}
+
 TEST_CASE("training gives equal weights on any number of threads") {
   for (const bool frozen : {false, true}) {
     std::vector<std::vector<float>> results;
