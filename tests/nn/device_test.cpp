@@ -139,7 +139,7 @@ TEST_CASE("a steady step takes few launches, no allocation, and no wait of the h
         CHECK(cost.device.memory_changes == 0);
         CHECK(cost.device.copies == (gpu ? 1 : 0));
         CHECK(cost.device.replays == (gpu && graphs ? 1 : 0));
-        CHECK(cost.device.launches <= (frozen ? 130 : 420));
+        CHECK(cost.device.launches <= (frozen ? 70 : 260));
         CHECK((cost.device.launches > 0) == gpu);
       }
     }
