@@ -100,7 +100,8 @@ void batch_norm_fold(std::span<BatchNormFold> folds) {
 void finish_batch_norm_backward(const float* sums, int64_t blocks, int64_t stride,
                                 BatchNormBackward& norm) {
   const int64_t channels = norm.raw.dim(-1);
-  const auto rows = static_cast<double>(norm.raw.size() / channels);
+  const int64_t pixels = norm.raw.size() / channels;
+  const auto rows = static_cast<double>(pixels);
   merge_sums(sums, blocks, stride, channels, norm.dbeta.data());
   merge_sums(sums + channels, blocks, stride, channels, norm.dgamma.data());
   for (int64_t k = 0; k < channels; ++k) {
@@ -118,8 +119,9 @@ void finish_batch_norm_backward(const float* sums, int64_t blocks, int64_t strid
   }
 }
 
-void batch_norm_backward(const Tensor& dz, BatchNormBackward norm) {
-  HWY_DYNAMIC_DISPATCH(BackwardSums)(dz.data(), dz.size() / dz.dim(-1), norm);
+void batch_norm_backward(const Tensor& dz, const BatchNormBackward& norm) {
+  BatchNormBackward shared = norm;  // its tensors share their elements
+  HWY_DYNAMIC_DISPATCH(BackwardSums)(dz.data(), dz.size() / dz.dim(-1), shared);
 }
 
 }  // namespace cpu
@@ -175,7 +177,7 @@ void require_fits(const char* operation, const Tensor& dz, const BatchNormBackwa
   require_channels(operation, "c", norm.coefficients->c, channels);
 }
 
-void batch_norm_backward(const Tensor& dz, BatchNormBackward norm) {
+void batch_norm_backward(const Tensor& dz, const BatchNormBackward& norm) {
   require_fits("batch_norm_backward", dz, norm);
   EMBER_DISPATCH(dz.device(), batch_norm_backward, dz, norm);
 }

@@ -214,11 +214,12 @@ void batch_norm_fold(std::span<BatchNormFold> folds) {
   }
 }
 
-void batch_norm_backward(const Tensor& dz, BatchNormBackward norm) {
+void batch_norm_backward(const Tensor& dz, const BatchNormBackward& norm) {
   const bool vector =
       fits_float4(dz.dim(-1), {dz.data(), norm.raw.data(), norm.moments.mean.data()}) &&
       fits_float4(norm.forward);
-  (vector ? backward<float4> : backward<float>)(dz, norm);
+  BatchNormBackward shared = norm;  // its tensors share their elements
+  (vector ? backward<float4> : backward<float>)(dz, shared);
 }
 
 }  // namespace ember::cuda

@@ -83,7 +83,7 @@ struct BatchNormBackward {
 };
 
 /// dgamma, dbeta and the coefficients of dx, which `norm` says where to put.
-void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
+void batch_norm_backward(const Tensor& dz, const BatchNormBackward& norm);
 
 /// Throws, in the name of `operation`, unless all of `norm` fits dz.
 void require_fits(const char* operation, const Tensor& dz, const BatchNormBackward& norm);
@@ -91,13 +91,13 @@ void require_fits(const char* operation, const Tensor& dz, const BatchNormBackwa
 namespace cpu {
 void channel_moments(const Tensor& x, Moments& moments);
 void batch_norm_fold(std::span<BatchNormFold> folds);
-void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
+void batch_norm_backward(const Tensor& dz, const BatchNormBackward& norm);
 }  // namespace cpu
 
 namespace cuda {
 void channel_moments(const Tensor& x, Moments& moments);
 void batch_norm_fold(std::span<BatchNormFold> folds);
-void batch_norm_backward(const Tensor& dz, BatchNormBackward norm);
+void batch_norm_backward(const Tensor& dz, const BatchNormBackward& norm);
 }  // namespace cuda
 
 }  // namespace ember

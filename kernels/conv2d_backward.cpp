@@ -238,8 +238,24 @@ void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz
                                            dx.data(), norm)) {
     return;
   }
-  cpu::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, dbias);
-  cpu::conv2d_dgrad(dz, dz_pending, weight, window, accumulate, dx, norm);
+  if (!conv.pointwise()) {
+    cpu::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, dbias);
+    cpu::conv2d_dgrad(dz, dz_pending, weight, window, accumulate, dx, norm);
+    return;
+  }
+  // Few pixels and large weights: tasks share pixels, so what is pending is applied beforehand.
+  Tensor z = x;
+  Tensor dy = dz;
+  if (!x_pending.identity()) {
+    z = scratch_tensor(Scratch::output_block, x.shape(), Device::cpu);
+    cpu::materialize(x, x_pending, z);
+  }
+  if (!dz_pending.identity()) {
+    dy = scratch_tensor(Scratch::workspace, dz.shape(), Device::cpu);
+    cpu::materialize_gradient(dz, dz_pending, dy);
+  }
+  cpu::conv2d_wgrad(z, {}, dy, {}, window, dweight, dbias);
+  cpu::conv2d_dgrad(dy, {}, weight, window, accumulate, dx, norm);
 }
 
 }  // namespace ember::cpu

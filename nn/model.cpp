@@ -230,8 +230,8 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
   observer_(folded, false);
   batch_norm_fold(folds_);
 
-  parallel_for<Schedule::as_free>(plan.image_end == 0 ? 0 : batch,
-                                  [&](int64_t image) { run_image(plan, images, image, step); });
+  parallel_tasks(plan.image_end == 0 ? 0 : batch,
+                 [&](int64_t image) { run_image(plan, images, image, step); });
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
     if (i >= plan.image_end) {
