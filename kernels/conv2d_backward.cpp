@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "kernels/partial_sums.h"
+#include "kernels/settled.h"
 #include "kernels/simd/convolution-inl.h"
 #include "kernels/simd/convolution.h"
 #include "kernels/simd/gemm-inl.h"
@@ -244,16 +245,8 @@ void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz
     return;
   }
   // Few pixels and large weights: tasks share pixels, so what is pending is applied beforehand.
-  Tensor z = x;
-  Tensor dy = dz;
-  if (!x_pending.identity()) {
-    z = scratch_tensor(Scratch::output_block, x.shape(), Device::cpu);
-    cpu::materialize(x, x_pending, z);
-  }
-  if (!dz_pending.identity()) {
-    dy = scratch_tensor(Scratch::workspace, dz.shape(), Device::cpu);
-    cpu::materialize_gradient(dz, dz_pending, dy);
-  }
+  const Tensor z = settled(x, x_pending, Scratch::output_block);
+  const Tensor dy = settled(dz, dz_pending, Scratch::workspace);
   cpu::conv2d_wgrad(z, {}, dy, {}, window, dweight, dbias);
   cpu::conv2d_dgrad(dy, {}, weight, window, accumulate, dx, norm);
 }

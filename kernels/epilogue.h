@@ -20,7 +20,6 @@ struct Epilogue {
   BatchNormFold* fold = nullptr;
 
   Moments* gathered() const { return fold != nullptr ? &fold->moments : moments; }
-  bool changes_output() const { return !pending.identity() || !residual.empty(); }
 };
 
 /// Throws, in the name of `operation`, unless `epilogue` fits y.

@@ -318,23 +318,17 @@ class Planner {
 
   /// The BatchNorm that takes the gradient of `value` as it is, through layers that hand it on.
   NormBehind norm_behind(Value value) const {
-    const Shape& shape = nodes_[static_cast<size_t>(value)].shape;
-    for (Value v = value; v != kInput && needs_gradient(v);) {
-      const Node& node = nodes_[static_cast<size_t>(v)];
-      if (node.shape != shape || !layer(v).hands_gradient_through()) break;
-      if (dynamic_cast<const BatchNorm*>(node.layer.get()) != nullptr) return {v, value};
-      const auto only_reader = [&](Value input) {
-        return input != kInput && nodes_[static_cast<size_t>(input)].readers == 1;
-      };
-      if (!layer(v).passes_through()) {  // Add hands on the same gradient to each of its inputs
-        for (Value input : node.inputs) {
-          if (!only_reader(input)) continue;
-          if (const NormBehind found = norm_behind(input); found.norm != kInput) return found;
-        }
-        break;
-      }
-      if (!only_reader(node.inputs[0])) break;
-      v = node.inputs[0];
+    if (!needs_gradient(value) || !layer(value).hands_gradient_through()) return {};
+    if (dynamic_cast<const BatchNorm*>(&layer(value)) != nullptr) return {value, value};
+    const Node& node = nodes_[static_cast<size_t>(value)];
+    for (Value input : node.inputs) {
+      if (input == kInput) continue;
+      const Node& before = nodes_[static_cast<size_t>(input)];
+      if (before.readers != 1 || before.shape != node.shape) continue;
+      NormBehind found = norm_behind(input);
+      if (found.norm == kInput) continue;
+      if (layer(value).passes_through()) found.value = value;  // an activation, which adds its clip
+      return found;
     }
     return {};
   }

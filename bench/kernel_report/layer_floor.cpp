@@ -42,7 +42,7 @@ class Graph {
     return value != kInput && needs_gradient_[static_cast<size_t>(value)];
   }
   /// Whether the sum that a layer is can be the epilogue of the convolution before it: where that
-  /// one's own output is not needed.
+  /// one's own output is not needed. Then only the other addend is read besides.
   bool rides(Value value) const {
     return dynamic_cast<const Add*>(&layer(value)) != nullptr && !needs_gradient(value);
   }
@@ -98,9 +98,7 @@ int64_t forward_bytes(const Graph& graph, Value value, int64_t batch) {
   if (const auto* pool = dynamic_cast<const MaxPool2D*>(&layer)) {
     // Rows and columns that fill no window are not read.
     elements += graph.size(value) * pool->window().stride_h * pool->window().stride_w;
-  } else if (graph.rides(value)) {
-    // The convolution before it reads the other addend and writes the sum.
-  } else {
+  } else if (!graph.rides(value)) {
     for (Value input : graph.inputs(value)) elements += graph.size(input);
   }
   const int64_t state = layer.state_bytes(Shape{graph.size(value)});

@@ -18,8 +18,7 @@ import subprocess
 import sys
 import venv
 
-TRAINING = ["frozen_step", "finetune_step", "baseline_step"]
-STEPS = ["frozen_forward", *TRAINING]
+STEPS = ["frozen_forward", "frozen_step", "finetune_step", "baseline_step"]
 HERE = pathlib.Path(__file__).resolve().parent
 # name: script and its arguments
 PEERS = {

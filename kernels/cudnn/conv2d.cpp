@@ -7,6 +7,7 @@
 #include "kernels/conv2d.h"
 #include "kernels/conv_backend.h"
 #include "kernels/cudnn/executor.h"
+#include "kernels/settled.h"
 #include "tensor/dispatch.h"
 #include "tensor/error.h"
 #include "tensor/scratch.h"
@@ -31,20 +32,6 @@ void note(const Convolution& convolution, const std::string& reason) {
   static std::set<Convolution> noted;
   if (!noted.insert(convolution).second) return;
   fmt::print(stderr, "note: Ember's own kernel computes {}: {}\n", to_string(convolution), reason);
-}
-
-/// What is pending is applied to a copy.
-Tensor settled(const Tensor& raw, const Pending& pending) {
-  if (pending.identity()) return raw;
-  Tensor z = scratch_tensor(Scratch::input_block, raw.shape(), Device::cuda);
-  materialize(raw, pending, z);
-  return z;
-}
-Tensor settled(const Tensor& dz, const PendingGradient& pending) {
-  if (pending.identity()) return dz;
-  Tensor dy = scratch_tensor(Scratch::gradient_block, dz.shape(), Device::cuda);
-  materialize_gradient(dz, pending, dy);
-  return dy;
 }
 
 /// Runs the convolution on the operands that `prepare` returns, if there is a plan.
@@ -84,7 +71,7 @@ bool conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
   Convolution convolution = convolution_of(Direction::forward, x.shape(), weight.shape(), window);
   convolution.bias = !bias.empty();
   const bool done = run(convolution, [&]() -> Operands {
-    return {settled(x, pending).data(), weight.data(), y.data(), bias.data()};
+    return {settled(x, pending, Scratch::input_block).data(), weight.data(), y.data(), bias.data()};
   });
   if (done) apply_epilogue(epilogue, y);
   return done;
@@ -97,7 +84,7 @@ bool conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor
   Convolution convolution = convolution_of(Direction::dgrad, dx.shape(), weight.shape(), window);
   convolution.accumulate = accumulate;
   return run(convolution, [&]() -> Operands {
-    return {dx.data(), weight.data(), settled(dz, pending).data()};
+    return {dx.data(), weight.data(), settled(dz, pending, Scratch::gradient_block).data()};
   });
 }
 
@@ -109,7 +96,8 @@ bool conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
   const Convolution convolution =
       convolution_of(Direction::wgrad, x.shape(), dweight.shape(), window);
   const bool done = run(convolution, [&]() -> Operands {
-    return {settled(x, x_pending).data(), dweight.data(), settled(dz, dz_pending).data()};
+    return {settled(x, x_pending, Scratch::input_block).data(), dweight.data(),
+            settled(dz, dz_pending, Scratch::gradient_block).data()};
   });
   if (done && !dbias.empty()) {
     // dbias sums dz over its pixels, which Ember's wgrad does beside the product; of a product with
