@@ -17,7 +17,7 @@ void bench_max_pool2d(const Suite& suite) {
     suite.add("max_pool2d_backward", layer, work, [=] {
       return [=, dy = suite.random(layer.y), dx = suite.zeros(layer.x),
               choice = ByteTensor::filled(layer.y, 3, suite.device)]() mutable {
-        max_pool2d_backward(dy, choice, size, dx);
+        max_pool2d_backward(dy, {.choice = choice.data(), .pool_size = size}, dx);
       };
     });
   }

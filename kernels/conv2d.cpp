@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "kernels/cudnn/conv2d.h"
+#include "kernels/max_pool2d.h"
 #include "kernels/simd/convolution-inl.h"
 #include "kernels/simd/convolution.h"
 #include "kernels/simd/gemm-inl.h"
@@ -57,27 +58,33 @@ void multiply_rows(int64_t rows, int64_t depth, int64_t columns, const float* pa
   });
 }
 
-/// The convolution proper: load(image, first, rows) gives rows of a padded image, finish(task,
-/// output row) sees each row of y while it is in cache. Output rows are counted through all images.
-template <class Load, class Finish>
-void slide(const Convolution& conv, const float* packed, const Output& y, int64_t tasks,
-           const Load& load, const Finish& finish) {
+/// The convolution proper, by units of `unit` output rows, counted through all images; what fills
+/// no unit is left out. load(image, first, rows) gives rows of a padded image, place(unit) says
+/// where the unit goes, finish(task, unit) sees it while it is in cache.
+template <class Load, class Place, class Finish>
+void slide(const Convolution& conv, int64_t unit, const float* packed, int64_t tasks,
+           const Load& load, const Place& place, const Finish& finish) {
   constexpr int64_t kBlockFloats = int64_t{1} << 15;
-  const int64_t step_floats = conv.window.stride_h * conv.seen_columns() * conv.channels;
-  const int64_t rows_per_block = std::max<int64_t>(kBlockFloats / step_floats, 1);
+  const int64_t stride = conv.window.stride_h;
+  const int64_t unit_floats = unit * stride * conv.seen_columns() * conv.channels;
+  const int64_t units_per_block = std::max<int64_t>(kBlockFloats / unit_floats, 1);
+  const int64_t units = conv.out_h / unit;  // of an image
   const Depth depth{conv.kernel_h, conv.kernel_row()};
   parallel_for(tasks, [&](int64_t task) {
-    const Run rows = part_of(conv.images * conv.out_h, tasks, task);
-    for (int64_t begin = rows.begin; begin < rows.end;) {
-      const int64_t image = begin / conv.out_h;
-      const int64_t end = std::min(rows.end, (image + 1) * conv.out_h);
-      for_each_block({begin, end}, rows_per_block, [&](int64_t first, int64_t count) {
-        const int64_t top = (first - image * conv.out_h) * conv.window.stride_h;
-        const ImageRows x = load(image, top, conv.seen_rows(count));
+    const Run run = part_of(conv.images * units, tasks, task);
+    for (int64_t begin = run.begin; begin < run.end;) {
+      const int64_t image = begin / units;
+      const int64_t end = std::min(run.end, (image + 1) * units);
+      for_each_block({begin, end}, units_per_block, [&](int64_t first, int64_t count) {
+        const int64_t top = (first - image * units) * unit * stride;
+        const ImageRows x = load(image, top, conv.seen_rows(count * unit));
         for (int64_t i = 0; i < count; ++i) {
-          multiply({x.data + i * conv.window.stride_h * x.row, conv.window.stride_w * conv.channels,
-                    1, x.row},
-                   {packed}, conv.out_w, conv.outputs, depth, y.from_row((first + i) * conv.out_w));
+          const Output y = place(first + i);
+          for (int64_t row = 0; row < unit; ++row) {
+            multiply({x.data + (i * unit + row) * stride * x.row,
+                      conv.window.stride_w * conv.channels, 1, x.row},
+                     {packed}, conv.out_w, conv.outputs, depth, y.from_row(row * conv.out_w));
+          }
           finish(task, first + i);
         }
       });
@@ -105,9 +112,12 @@ void Conv2dForward(const float* x, const Pending& pending, const float* weight, 
   float* packed = scratch(Scratch::packed_weights, packed_floats(depth, outputs));
   pack({weight, 1, depth, epilogue.pending.scale}, 0, depth, depth, outputs, packed);
 
+  Pooling pooling = epilogue.pooling;
   const bool pointwise = conv.pointwise();
   const int64_t row_pixels = pointwise ? 1 : conv.out_w;
-  const int64_t rows = conv.pixels() / row_pixels;
+  // Rows that are finished together: those of a row of pooling windows, or one.
+  const int64_t unit = pooling.size;
+  const int64_t rows = pointwise ? conv.pixels() : conv.images * (conv.out_h / unit);
   const int64_t tasks = task_count(rows, row_pixels);
   Moments* moments = epilogue.gathered();
   float* partials =
@@ -134,12 +144,28 @@ void Conv2dForward(const float* x, const Pending& pending, const float* weight, 
         },
         gather);
   } else {
-    slide(
-        conv, packed, output, tasks,
-        [&](int64_t image, int64_t first, int64_t count) {
-          return input_rows(x, pending, conv, image, first, count, false);
-        },
-        [&](int64_t task, int64_t row) { gather(task, row, 1); });
+    const auto load = [&](int64_t image, int64_t first, int64_t count) {
+      return input_rows(x, pending, conv, image, first, count, false);
+    };
+    if (pooling.pools()) {
+      const int64_t row_floats = conv.out_w * outputs;
+      const int64_t windows = conv.out_w / pooling.size;
+      const auto pool = [&](int64_t, int64_t row) {
+        const int64_t at = row * windows * outputs;
+        max_pool_row(scratch(Scratch::output_block, unit * row_floats), row_floats, outputs, {},
+                     pooling.size, windows, y + at, pooling.choice.data() + at);
+      };
+      const auto place = [&](int64_t) {
+        Output block = output;
+        block.data = scratch(Scratch::output_block, unit * row_floats);
+        return block;
+      };
+      slide(conv, unit, packed, tasks, load, place, pool);
+    } else {
+      const auto row_of_y = [&](int64_t row) { return output.from_row(row * conv.out_w); };
+      slide(conv, unit, packed, tasks, load, row_of_y,
+            [&](int64_t task, int64_t row) { gather(task, row, 1); });
+    }
   }
   if (partials != nullptr) {
     const auto pixels_of = [&](int64_t task) {
@@ -194,14 +220,16 @@ void dgrad_sliding(const float* dz, const PendingGradient& pending, const float*
       const int64_t spread = first + r - above;
       const int64_t source = spread / window.stride_h;
       if (spread < 0 || spread % window.stride_h != 0 || source >= conv.height) continue;
-      apply_pending_gradient(dz, (image * conv.height + source) * conv.width + first_pixel,
-                             end_pixel - first_pixel, conv.channels, pending,
-                             block + r * row + column(first_pixel) * conv.channels,
-                             window.stride_w * conv.channels);
+      output_gradient_row(dz, pending, conv.height, conv.width, conv.channels,
+                          image * conv.height + source, first_pixel, end_pixel,
+                          block + r * row + column(first_pixel) * conv.channels,
+                          window.stride_w * conv.channels);
     }
     return {block, row};
   };
-  slide(conv, packed, {dx, conv.outputs, nullptr, accumulate}, tasks, spread_rows, finish);
+  const Output output{dx, conv.outputs, nullptr, accumulate};
+  const auto row_of_dx = [&](int64_t index) { return output.from_row(index * conv.out_w); };
+  slide(conv, 1, packed, tasks, spread_rows, row_of_dx, finish);
 }
 
 void Conv2dDgrad(const float* dz, const PendingGradient& pending, const float* weight,
@@ -250,26 +278,47 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
                     const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
   HWY_DYNAMIC_DISPATCH(Conv2dForward)
   (x.data(), pending, weight.data(), bias.data(),
-   convolution_of(x.shape(), weight.shape(), y.shape(), window), y.data(), epilogue);
+   convolution_of(x.shape(), weight.shape(), conv2d_output_shape(x.shape(), weight.shape(), window),
+                  window),
+   y.data(), epilogue);
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm) {
   HWY_DYNAMIC_DISPATCH(Conv2dDgrad)
   (dz.data(), pending, weight.data(),
-   convolution_of(dx.shape(), weight.shape(), dz.shape(), window), accumulate, dx.data(), norm);
+   convolution_of(dx.shape(), weight.shape(),
+                  conv2d_output_shape(dx.shape(), weight.shape(), window), window),
+   accumulate, dx.data(), norm);
 }
 
 }  // namespace cpu
 
 namespace {
 
-/// Checks x, weight and y (or dx, weight and dz) of one operation against each other.
-void require_shapes(const char* operation, const Shape& x, const Shape& weight, const Shape& y,
-                    const Window& window) {
-  const Shape expected = conv2d_output_shape(x, weight, window);
+/// Checks x, weight and y (or dx, weight and dz) of one operation against each other, where y is
+/// pooled by `pool_size`. Returns the shape of the convolution's own output.
+Shape require_shapes(const char* operation, const Shape& x, const Shape& weight, const Shape& y,
+                     const Window& window, int pool_size) {
+  const Shape output = conv2d_output_shape(x, weight, window);
+  const Shape expected = pool_size > 1 ? max_pool2d_output_shape(output, pool_size) : output;
   EMBER_REQUIRE(y == expected, "{}: x {} and weight {} give {}, not {}", operation, to_string(x),
                 to_string(weight), to_string(expected), to_string(y));
+  return output;
+}
+
+/// Whether the kernels pool what they compute, and spread out the gradient of that, themselves.
+/// Elsewhere it is done in passes of their own, behind or before them.
+bool pools_along(Device device, const Shape& weight) {
+  return device == Device::cpu && weight[1] * weight[2] > 1;
+}
+
+/// The gradient of a convolution's output of `shape`, spread out from that of what it was pooled
+/// to.
+Tensor unpooled(const Tensor& dz, const PendingGradient& pending, const Shape& shape) {
+  Tensor dy = scratch_tensor(Scratch::unpooled, shape, dz.device());
+  max_pool2d_backward(dz, pending, dy);
+  return dy;
 }
 
 void require_bias(const char* operation, const char* argument, const Tensor& bias,
@@ -302,16 +351,29 @@ Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Window& win
 
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                     const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
-  require_shapes("conv2d_forward", x.shape(), weight.shape(), y.shape(), window);
+  Pooling pooling = epilogue.pooling;
+  const Shape output =
+      require_shapes("conv2d_forward", x.shape(), weight.shape(), y.shape(), window, pooling.size);
   require_bias("conv2d_forward", "bias", bias, weight.shape());
   require_fits("conv2d_forward", y, epilogue);
+  if (pooling.pools() && !pools_along(x.device(), weight.shape())) {
+    Tensor whole = scratch_tensor(Scratch::unpooled, output, x.device());
+    conv2d_forward(x, pending, weight, bias, window, whole, {.pending = epilogue.pending});
+    max_pool2d_forward(whole, {}, pooling.size, y, pooling.choice);
+    return;
+  }
   if (cudnn::conv2d_forward(x, pending, weight, bias, window, y, epilogue)) return;
   EMBER_DISPATCH(x.device(), conv2d_forward, x, pending, weight, bias, window, y, epilogue);
 }
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm) {
-  require_shapes("conv2d_dgrad", dx.shape(), weight.shape(), dz.shape(), window);
+  const Shape output = require_shapes("conv2d_dgrad", dx.shape(), weight.shape(), dz.shape(),
+                                      window, pending.pool_size);
+  if (pending.pooled() && !pools_along(dz.device(), weight.shape())) {
+    conv2d_dgrad(unpooled(dz, pending, output), {}, weight, window, accumulate, dx, norm);
+    return;
+  }
   if (norm != nullptr) require_fits("conv2d_dgrad", dx, *norm);
   if (cudnn::conv2d_dgrad(dz, pending, weight, window, accumulate, dx)) {
     if (norm != nullptr) batch_norm_backward(dx, *norm);
@@ -323,8 +385,13 @@ void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias) {
-  require_shapes("conv2d_wgrad", x.shape(), dweight.shape(), dz.shape(), window);
+  const Shape output = require_shapes("conv2d_wgrad", x.shape(), dweight.shape(), dz.shape(),
+                                      window, dz_pending.pool_size);
   require_bias("conv2d_wgrad", "dbias", dbias, dweight.shape());
+  if (dz_pending.pooled() && !pools_along(x.device(), dweight.shape())) {
+    conv2d_wgrad(x, x_pending, unpooled(dz, dz_pending, output), {}, window, dweight, dbias);
+    return;
+  }
   if (cudnn::conv2d_wgrad(x, x_pending, dz, dz_pending, window, dweight, dbias)) return;
   EMBER_DISPATCH(x.device(), conv2d_wgrad, x, x_pending, dz, dz_pending, window, dweight, dbias);
 }
@@ -334,12 +401,18 @@ void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz
                      Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
                      BatchNormBackward* norm) {
   const char* operation = "conv2d_backward";
-  require_shapes(operation, x.shape(), weight.shape(), dz.shape(), window);
+  const Shape output = require_shapes(operation, x.shape(), weight.shape(), dz.shape(), window,
+                                      dz_pending.pool_size);
   require_bias(operation, "dbias", dbias, weight.shape());
   EMBER_REQUIRE(dweight.shape() == weight.shape() && dx.shape() == x.shape(),
                 "{}: dweight {}, weight {}, dx {}, x {}", operation, to_string(dweight.shape()),
                 to_string(weight.shape()), to_string(dx.shape()), to_string(x.shape()));
   if (norm != nullptr) require_fits(operation, dx, *norm);
+  if (dz_pending.pooled() && !pools_along(x.device(), weight.shape())) {
+    conv2d_backward(x, x_pending, unpooled(dz, dz_pending, output), {}, weight, window, dweight,
+                    dbias, accumulate, dx, norm);
+    return;
+  }
   EMBER_DISPATCH(x.device(), conv2d_backward, x, x_pending, dz, dz_pending, weight, window, dweight,
                  dbias, accumulate, dx, norm);
 }

@@ -169,7 +169,7 @@ void Wgrad::run(const float* x, const Pending& x_pending, const float* dz,
       const int64_t pixels = count * conv_.out_w;
       const ImageRows in =
           input_rows(x, x_pending, conv_, image, top, conv_.seen_rows(count), x_slack);
-      const ImageRows dy = gradient_rows(dz, dz_pending, outputs, pixel, pixels, dy_slack);
+      const ImageRows dy = output_gradient_rows(dz, dz_pending, conv_, begin, count, dy_slack);
       multiply_block(in, dy, count, part, first, sums);
       if (dbias != nullptr && weight_task == 0) {
         add_columns(dy.data, pixels, outputs, first, sums + weights);
@@ -226,14 +226,17 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   Tensor& dbias) {
   HWY_DYNAMIC_DISPATCH(Conv2dWgrad)
   (x.data(), x_pending, dz.data(), dz_pending,
-   convolution_of(x.shape(), dweight.shape(), dz.shape(), window), dweight.data(), dbias.data());
+   convolution_of(x.shape(), dweight.shape(),
+                  conv2d_output_shape(x.shape(), dweight.shape(), window), window),
+   dweight.data(), dbias.data());
 }
 
 void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                      const PendingGradient& dz_pending, const Tensor& weight, const Window& window,
                      Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
                      BatchNormBackward* norm) {
-  const Convolution conv = convolution_of(x.shape(), weight.shape(), dz.shape(), window);
+  const Convolution conv = convolution_of(
+      x.shape(), weight.shape(), conv2d_output_shape(x.shape(), weight.shape(), window), window);
   if (HWY_DYNAMIC_DISPATCH(Conv2dBackward)(x.data(), x_pending, dz.data(), dz_pending, conv,
                                            dweight.data(), dbias.data(), weight.data(), accumulate,
                                            dx.data(), norm)) {

@@ -8,6 +8,9 @@ void require_fits(const char* operation, const Tensor& y, const Epilogue& epilog
   EMBER_REQUIRE(epilogue.residual.empty() || epilogue.residual.shape() == y.shape(),
                 "{}: residual {}, y {}", operation, to_string(epilogue.residual.shape()),
                 to_string(y.shape()));
+  EMBER_REQUIRE(
+      !epilogue.pooling.pools() || (epilogue.residual.empty() && epilogue.gathered() == nullptr),
+      "{}: an epilogue that pools has neither residual nor moments", operation);
   if (epilogue.fold != nullptr) require_fits(operation, *epilogue.fold);
   if (epilogue.gathered() == nullptr) return;
   const auto& [mean, variance] = *epilogue.gathered();

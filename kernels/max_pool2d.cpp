@@ -7,90 +7,42 @@
 
 #include <algorithm>
 
-#include "kernels/simd/pending-inl.h"
+#include "kernels/simd/max_pool-inl.h"
 #include "tensor/dispatch.h"
 #include "tensor/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace ember::cpu::HWY_NAMESPACE {
 
-/// A vector's worth of choices, as bytes at rest and as integers beside the floats.
-template <class D>
-using ChoiceBytes = hn::Rebind<uint8_t, D>;
-template <class D>
-using Choices = hn::Rebind<int32_t, D>;
-
-/// A NaN in the window is its maximum, the first one if there are several.
 void PoolForward(const float* x, const Shape& x_shape, const Pending& pending, int size, float* y,
                  const Shape& y_shape, uint8_t* choice) {
-  const int64_t height = x_shape[1];
-  const int64_t width = x_shape[2];
-  const int64_t channels = x_shape[3];
+  const int64_t row_floats = x_shape[2] * x_shape[3];
   const int64_t out_height = y_shape[1];
-  const int64_t out_width = y_shape[2];
+  const int64_t out_row_floats = y_shape[2] * y_shape[3];
   parallel_for(y_shape[0] * out_height, [&](int64_t row) {
-    const hn::ScalableTag<float> d;
-    const Choices<decltype(d)> d_choice;
-    const ChoiceBytes<decltype(d)> d_bytes;
-    const int64_t in_row = row / out_height * height + row % out_height * size;
-    for (int64_t ow = 0; ow < out_width; ++ow) {
-      const float* window = x + (in_row * width + ow * size) * channels;
-      const int64_t to = (row * out_width + ow) * channels;
-      for_each_vector(d, channels, [&](int64_t c, size_t lanes) {
-        auto best = pending_forward(d, pending, load_n(d, window + c, lanes), c, lanes);
-        auto best_at = hn::Zero(d_choice);
-        for (int k = 1; k < size * size; ++k) {
-          const float* at = window + (k / size * width + k % size) * channels + c;
-          const auto value = pending_forward(d, pending, load_n(d, at, lanes), c, lanes);
-          const auto better = hn::AndNot(hn::IsNaN(best), hn::Not(hn::Ge(best, value)));
-          best = hn::IfThenElse(better, value, best);
-          best_at = hn::IfThenElse(hn::RebindMask(d_choice, better), hn::Set(d_choice, k), best_at);
-        }
-        store_n(best, d, y + to + c, lanes);
-        HWY_ALIGN uint8_t bytes[HWY_MAX_BYTES];
-        hn::Store(hn::DemoteTo(d_bytes, best_at), d_bytes, bytes);
-        std::copy_n(bytes, lanes, choice + to + c);
-      });
-    }
+    const int64_t in_row = row / out_height * x_shape[1] + row % out_height * size;
+    max_pool_row(x + in_row * row_floats, row_floats, x_shape[3], pending, size, y_shape[2],
+                 y + row * out_row_floats, choice + row * out_row_floats);
   });
 }
 
-void PoolBackward(const float* dy, const Shape& y_shape, const uint8_t* choice, int size, float* dx,
+void PoolBackward(const float* dy, const Shape& y_shape, const PendingGradient& pending, float* dx,
                   const Shape& x_shape) {
   const int64_t height = x_shape[1];
   const int64_t width = x_shape[2];
   const int64_t channels = x_shape[3];
   const int64_t out_height = y_shape[1];
-  const int64_t out_width = y_shape[2];
+  const int64_t row_floats = width * channels;
+  const int size = pending.pool_size;
   parallel_for(y_shape[0] * out_height, [&](int64_t row) {
-    const hn::ScalableTag<float> d;
-    const Choices<decltype(d)> d_choice;
-    const ChoiceBytes<decltype(d)> d_bytes;
     const int64_t out_row = row % out_height;
-    float* to = dx + (row / out_height * height + out_row * size) * width * channels;
-    for (int64_t ow = 0; ow < out_width; ++ow) {
-      const int64_t from = (row * out_width + ow) * channels;
-      float* window = to + ow * size * channels;
-      for_each_vector(d, channels, [&](int64_t c, size_t lanes) {
-        const auto gradient = load_n(d, dy + from + c, lanes);
-        HWY_ALIGN uint8_t bytes[HWY_MAX_BYTES] = {};
-        std::copy_n(choice + from + c, lanes, bytes);
-        const auto chosen = hn::PromoteTo(d_choice, hn::Load(d_bytes, bytes));
-        for (int k = 0; k < size * size; ++k) {
-          const auto here = hn::RebindMask(d, hn::Eq(chosen, hn::Set(d_choice, k)));
-          store_n(hn::IfThenElseZero(here, gradient), d,
-                  window + (k / size * width + k % size) * channels + c, lanes);
-        }
-      });
+    float* to = dx + (row / out_height * height + out_row * size) * row_floats;
+    for (int kh = 0; kh < size; ++kh) {
+      max_unpool_row(dy, pending, channels, y_shape[2], row, kh, 0, width, to + kh * row_floats,
+                     channels);
     }
-    // What fills no window: the columns on the right, and the rows below the last window.
-    const int64_t used = out_width * size;
-    for (int64_t h = 0; h < size; ++h) {
-      std::fill_n(to + (h * width + used) * channels, (width - used) * channels, 0.0f);
-    }
-    if (out_row == out_height - 1) {
-      std::fill_n(to + size * width * channels, (height - out_height * size) * width * channels,
-                  0.0f);
+    if (out_row == out_height - 1) {  // the rows below the last window
+      std::fill_n(to + size * row_floats, (height - out_height * size) * row_floats, 0.0f);
     }
   });
 }
@@ -111,9 +63,8 @@ void max_pool2d_forward(const Tensor& x, const Pending& pending, int size, Tenso
   (x.data(), x.shape(), pending, size, y.data(), y.shape(), choice.data());
 }
 
-void max_pool2d_backward(const Tensor& dy, const ByteTensor& choice, int size, Tensor& dx) {
-  HWY_DYNAMIC_DISPATCH(PoolBackward)
-  (dy.data(), dy.shape(), choice.data(), size, dx.data(), dx.shape());
+void max_pool2d_backward(const Tensor& dy, const PendingGradient& pending, Tensor& dx) {
+  HWY_DYNAMIC_DISPATCH(PoolBackward)(dy.data(), dy.shape(), pending, dx.data(), dx.shape());
 }
 
 }  // namespace cpu
@@ -130,12 +81,10 @@ Shape require_output_shape(const char* operation, const char* argument, const Sh
 
 /// `x` and `y` are what the call names its (N, H, W, C) and (N, H/size, W/size, C) arguments.
 void require_shapes(const char* operation, const char* x, const Shape& image, const char* y,
-                    const Shape& pooled, const Shape& choice, int size) {
+                    const Shape& pooled, int size) {
   const Shape expected = require_output_shape(operation, x, image, size);
   EMBER_REQUIRE(pooled == expected, "{}: {} {}, but {} {} and size {} make it {}", operation, y,
                 to_string(pooled), x, to_string(image), size, to_string(expected));
-  EMBER_REQUIRE(choice == expected, "{}: choice {}, but {} {} and size {} make it {}", operation,
-                to_string(choice), x, to_string(image), size, to_string(expected));
 }
 
 }  // namespace
@@ -146,13 +95,15 @@ Shape max_pool2d_output_shape(const Shape& x, int size) {
 
 void max_pool2d_forward(const Tensor& x, const Pending& pending, int size, Tensor& y,
                         ByteTensor& choice) {
-  require_shapes("max_pool2d_forward", "x", x.shape(), "y", y.shape(), choice.shape(), size);
+  require_shapes("max_pool2d_forward", "x", x.shape(), "y", y.shape(), size);
+  require_shapes("max_pool2d_forward", "x", x.shape(), "choice", choice.shape(), size);
   EMBER_DISPATCH(x.device(), max_pool2d_forward, x, pending, size, y, choice);
 }
 
-void max_pool2d_backward(const Tensor& dy, const ByteTensor& choice, int size, Tensor& dx) {
-  require_shapes("max_pool2d_backward", "dx", dx.shape(), "dy", dy.shape(), choice.shape(), size);
-  EMBER_DISPATCH(dy.device(), max_pool2d_backward, dy, choice, size, dx);
+void max_pool2d_backward(const Tensor& dy, const PendingGradient& pending, Tensor& dx) {
+  EMBER_REQUIRE(pending.pooled(), "max_pool2d_backward: no choice is pending");
+  require_shapes("max_pool2d_backward", "dx", dx.shape(), "dy", dy.shape(), pending.pool_size);
+  EMBER_DISPATCH(dy.device(), max_pool2d_backward, dy, pending, dx);
 }
 
 }  // namespace ember

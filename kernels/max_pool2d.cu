@@ -79,11 +79,13 @@ __global__ void __launch_bounds__(kChannelThreads)
 
 template <class V, int kSize>
 __global__ void __launch_bounds__(kChannelThreads)
-    max_pool2d_backward_kernel(const float* dy, const uint8_t* choice, PoolShape shape,
-                               int any_size, float* dx) {
-  const int size = kSize > 0 ? kSize : any_size;
+    max_pool2d_backward_kernel(const float* dy, PendingGradient pending, PoolShape shape,
+                               float* dx) {
+  const int size = kSize > 0 ? kSize : pending.pool_size;
   const int64_t channel = thread_channel<V>();
   if (channel >= shape.channels) return;
+  const ChannelPendingGradient<V> transform(pending, channel);
+  const bool reads_raw = pending.reads_raw();
   const int64_t window_rows = (shape.height + size - 1) / size;
   const int64_t window_columns = (shape.width + size - 1) / size;
   for (int64_t row = blockIdx.y; row < shape.images * window_rows; row += gridDim.y) {
@@ -95,8 +97,9 @@ __global__ void __launch_bounds__(kChannelThreads)
       if (oh < shape.out_height && ow < shape.out_width) {
         const int64_t from =
             ((image * shape.out_height + oh) * shape.out_width + ow) * shape.channels + channel;
-        gradient = load<V>(dy + from);
-        chosen = *reinterpret_cast<const Bytes<V>*>(choice + from);
+        const V raw = reads_raw ? load<V>(pending.raw + from) : broadcast<V>(0.0f);
+        gradient = transform({load<V>(dy + from), raw});
+        chosen = *reinterpret_cast<const Bytes<V>*>(pending.choice + from);
       }
 #pragma unroll
       for (int kh = 0; kh < size; ++kh) {
@@ -138,15 +141,17 @@ void max_pool2d_forward(const Tensor& x, const Pending& pending, int size, Tenso
          x.data(), pending, shape, size, y.data(), choice.data());
 }
 
-void max_pool2d_backward(const Tensor& dy, const ByteTensor& choice, int size, Tensor& dx) {
+void max_pool2d_backward(const Tensor& dy, const PendingGradient& pending, Tensor& dx) {
+  const int size = pending.pool_size;
   const PoolShape shape = pool_shape(dx, dy);
-  const bool vector = fits_float4(shape.channels, {dy.data(), dx.data(), choice.data()});
+  const bool vector =
+      fits_float4(shape.channels, {dy.data(), dx.data(), pending.choice}) && fits_float4(pending);
   const auto kernel = vector ? (size == 2 ? max_pool2d_backward_kernel<float4, 2>
                                           : max_pool2d_backward_kernel<float4, 0>)
                              : max_pool2d_backward_kernel<float, 0>;
   const int64_t window_rows = (shape.height + size - 1) / size;
   launch(kernel, pool_grid(shape.images * window_rows, shape.channels, vector ? 4 : 1), dy.data(),
-         choice.data(), shape, size, dx.data());
+         pending, shape, dx.data());
 }
 
 }  // namespace ember::cuda

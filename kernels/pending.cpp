@@ -57,8 +57,9 @@ void materialize(const Tensor& raw, const Pending& pending, Tensor& z) {
 }
 
 void materialize_gradient(const Tensor& dz, const PendingGradient& pending, Tensor& dx) {
-  EMBER_REQUIRE(dz.shape() == dx.shape(), "materialize_gradient: dz {}, dx {}",
-                to_string(dz.shape()), to_string(dx.shape()));
+  EMBER_REQUIRE(dz.shape() == dx.shape() && !pending.pooled(),
+                "materialize_gradient: dz {}{}, dx {}", to_string(dz.shape()),
+                pending.pooled() ? ", pooled" : "", to_string(dx.shape()));
   if (dz.shape().size() == 0) return;
   EMBER_DISPATCH(dz.device(), materialize_gradient, dz, pending, dx);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <limits>
 
 #include "tensor/tensor.h"
@@ -40,16 +41,25 @@ struct Pending {
 /// A clip alone has a = 1, b = c = 0 (the three pointers null); BatchNorm in inference mode has a =
 /// scale and b and c null; BatchNorm with batch statistics uses all three (see batch_norm.h). `raw`
 /// has the shape of dz; it is null, and the whole transform the identity, by default.
+///
+/// With `choice`, dz and raw belong to what a max pooling left of the activation (max_pool2d.h):
+/// its gradient is the above at the pixels that were chosen, 0 at the others. Convolutions alone,
+/// which pool in their epilogue, take such a gradient.
 struct PendingGradient {
   const float* raw = nullptr;
-  Pending forward;
+  Pending forward{};
   const float* a = nullptr;
   const float* b = nullptr;
   const float* c = nullptr;
+  const uint8_t* choice = nullptr;
+  int pool_size = 1;
 
-  constexpr bool identity() const { return raw == nullptr; }
+  constexpr bool pooled() const { return choice != nullptr; }
+  constexpr bool identity() const { return raw == nullptr && !pooled(); }
   /// Whether the elements of `raw` are needed: not where all that is left is a factor.
-  constexpr bool reads_raw() const { return !identity() && (forward.has_clip() || b != nullptr); }
+  constexpr bool reads_raw() const {
+    return raw != nullptr && (forward.has_clip() || b != nullptr);
+  }
 };
 
 /// z = pending(raw). Shapes equal, any rank; `z` may be `raw`.

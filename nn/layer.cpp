@@ -53,8 +53,10 @@ Gradient through_own_clip(const Backward& pass) {
   if (own.identity()) return gradient;
   // A clip that followed (a ReLU after an activation) already masks by the same raw tensor and
   // tighter bounds.
-  if (gradient.pending.identity())
-    gradient.pending = {.raw = pass.output.raw.data(), .forward = own};
+  if (gradient.pending.raw == nullptr) {
+    gradient.pending.raw = pass.output.raw.data();
+    gradient.pending.forward = own;
+  }
   return gradient;
 }
 

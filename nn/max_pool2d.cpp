@@ -20,8 +20,13 @@ void MaxPool2D::backward(const Backward& pass) {
   if (!dx.wanted) return;
   EMBER_REQUIRE(!dx.accumulate, "{}: the gradient of an input with several readers", name());
   Gradient dy = pass.gradient;
-  dy.settle();
-  max_pool2d_backward(dy.dz, pass.state.reshape(dy.dz.shape()), size_, dx.buffer);
+  dy.pending.choice = pass.state.data();
+  dy.pending.pool_size = size_;
+  if (dx.buffer.empty()) {  // the convolution before has pooled
+    dx.result = dy;
+    return;
+  }
+  max_pool2d_backward(dy.dz, dy.pending, dx.buffer);
   dx.result = {dx.buffer, {}};
 }
 

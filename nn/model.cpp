@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "nn/batch_norm.h"
+#include "nn/max_pool2d.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 
@@ -155,7 +156,13 @@ Plan& Model::plan_for(int64_t batch, bool training) {
 }
 
 Epilogue Model::epilogue_of(const EpilogueLayers& layers, const Tensor& images,
-                            std::span<const Signal> values, const Tensor& out, const Step& step) {
+                            std::span<const Signal> values, const Tensor& out,
+                            const ByteTensor& state, const Step& step) {
+  if (layers.pool != kInput) {
+    return {
+        .pooling =
+            dynamic_cast<const MaxPool2D&>(layer(layers.pool)).pooling(state.reshape(out.shape()))};
+  }
   // BatchNorm and activation compute nothing here: they say what they leave pending.
   Signal signal{out, {}};
   for (Value value : {layers.norm, layers.activation}) {
@@ -181,7 +188,7 @@ void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
         node.inputs[k] == kInput ? Signal{images, {}} : values[static_cast<size_t>(node.inputs[k])];
   }
   const EpilogueLayers& behind = plan.epilogues[index];
-  Epilogue epilogue = epilogue_of(behind, images, values, out, step);
+  Epilogue epilogue = epilogue_of(behind, images, values, out, state, step);
   std::optional<BatchNormFold> fold;
   if (behind.norm == kInput && node.readers == 1) fold = layer(node.reader).wanted_fold(step);
   epilogue.fold = fold ? &*fold : nullptr;
@@ -190,7 +197,7 @@ void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
                                        .state = state,
                                        .epilogue = epilogue,
                                        .step = step});
-  for (Value value : {behind.norm, behind.activation, behind.sum}) {
+  for (Value value : {behind.pool, behind.norm, behind.activation, behind.sum}) {
     if (value != kInput) values[static_cast<size_t>(value)] = values[index];
   }
 }
@@ -204,7 +211,7 @@ void Model::run_image(Plan& plan, const Tensor& images, int64_t image, const Ste
     if (plan.absorbed[i]) continue;
     const Slot& slot = plan.image_slots[thread][i];
     const Tensor out = plan.crosses[i] ? plan.slots[i].out.rows(image, image + 1) : slot.out;
-    run_layer(plan, i, pixels, values, out, slot.state, step);
+    run_layer(plan, i, pixels, values, out, plan.image_slots[thread][plan.keeper(i)].state, step);
   }
 }
 
@@ -239,7 +246,9 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
       observer_(node.layer.get(), false);
       const Slot& slot = plan.slots[i];
       const Tensor out = slot.out.empty() ? slot.out : slot.out.rows(0, batch);
-      const ByteTensor state = state_for(*node.layer, slot.state, node.shape.with_rows(batch));
+      const size_t keeper = plan.keeper(i);
+      const ByteTensor state = state_for(*nodes_[keeper].layer, plan.slots[keeper].state,
+                                         nodes_[keeper].shape.with_rows(batch));
       run_layer(plan, i, images, plan.values, out, state, step);
       continue;
     }

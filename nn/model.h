@@ -106,11 +106,13 @@ class Model {
   void forget_plans();
   Plan& plan_for(int64_t batch, bool training);
   void run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step);
-  /// Runs a layer and those of its epilogue, and sets their values.
+  /// Runs a layer and those of its epilogue, and sets their values. `state` is that of
+  /// Plan::keeper.
   void run_layer(const Plan& plan, size_t index, const Tensor& images, std::span<Signal> values,
                  const Tensor& out, const ByteTensor& state, const Step& step);
   Epilogue epilogue_of(const EpilogueLayers& layers, const Tensor& images,
-                       std::span<const Signal> values, const Tensor& out, const Step& step);
+                       std::span<const Signal> values, const Tensor& out, const ByteTensor& state,
+                       const Step& step);
 
   std::string name_;
   Shape image_;

@@ -4,6 +4,8 @@
 
 #include "nn/add.h"
 #include "nn/batch_norm.h"
+#include "nn/conv2d.h"
+#include "nn/max_pool2d.h"
 #include "nn/memory_plan.h"
 #include "nn/relu.h"
 
@@ -78,6 +80,12 @@ class Planner {
   Shape batch_shape(Value value) const {
     return nodes_[static_cast<size_t>(value)].shape.with_rows(plan_.batch);
   }
+  /// The shape, for a batch of 1, of what `value` writes: its own output or, where a pooling is in
+  /// its epilogue, that one's.
+  const Shape& written_shape(Value value) const {
+    const Value pool = plan_.epilogues[static_cast<size_t>(value)].pool;
+    return nodes_[static_cast<size_t>(pool == kInput ? value : pool)].shape;
+  }
   bool needs_gradient(Value value) const {
     return value != kInput && plan_.needs_gradient[static_cast<size_t>(value)];
   }
@@ -119,6 +127,12 @@ class Planner {
 
   EpilogueLayers epilogue_of(Value value) const {
     EpilogueLayers epilogue;
+    const Node& node = nodes_[static_cast<size_t>(value)];
+    if (dynamic_cast<const Conv2D*>(&layer(value)) != nullptr && node.readers == 1 &&
+        dynamic_cast<const MaxPool2D*>(&layer(node.reader)) != nullptr) {
+      epilogue.pool = node.reader;
+      return epilogue;
+    }
     if (!layer(value).takes_epilogue()) return epilogue;
     epilogue.norm = frozen_reader<BatchNorm>(value);
     if (epilogue.norm == kInput) return epilogue;
@@ -145,7 +159,7 @@ class Planner {
       }
       const EpilogueLayers epilogue = epilogue_of(value);
       plan_.epilogues[i] = epilogue;
-      for (Value part : {epilogue.norm, epilogue.activation, epilogue.sum}) {
+      for (Value part : {epilogue.pool, epilogue.norm, epilogue.activation, epilogue.sum}) {
         if (part == kInput) continue;
         plan_.absorbed[static_cast<size_t>(part)] = true;
         plan_.roots[static_cast<size_t>(part)] = value;
@@ -156,7 +170,7 @@ class Planner {
   void find_image_part() {
     size_t end = 0;
     while (end < nodes_.size()) {
-      const Shape& shape = nodes_[end].shape;
+      const Shape& shape = written_shape(static_cast<Value>(end));
       if (plan_.needs_gradient[end] || shape.rank() != 4 ||
           shape[1] * shape[2] < kSmallestLoneImage)
         break;
@@ -207,18 +221,22 @@ class Planner {
     return time;
   }
 
-  size_t add_out(Arena& arena, Value value, const Shape& shape, int begin) const {
+  size_t add_out(Arena& arena, Value value, int64_t batch, int begin) const {
     if (!writes(value)) return kNone;
-    return arena.add(bytes_of(shape), begin, std::max(last_read(value), last_backward_read(value)));
+    return arena.add(bytes_of(written_shape(value).with_rows(batch)), begin,
+                     std::max(last_read(value), last_backward_read(value)));
   }
-  size_t add_state(Arena& arena, Value value, const Shape& shape) const {
+  size_t add_state(Arena& arena, Value value, int64_t batch) const {
+    const Shape shape = nodes_[static_cast<size_t>(value)].shape.with_rows(batch);
     const int64_t bytes = layer(value).state_bytes(shape);
     if (bytes == 0) return kNone;
-    const int begin = forward_time(value);
-    return arena.add(bytes, begin, needs_gradient(value) ? backward_time(value) : begin);
+    const Value user = plan_.absorbed[static_cast<size_t>(value)] ? root_of(value) : value;
+    const int begin = forward_time(user);
+    return arena.add(bytes, begin, needs_gradient(user) ? backward_time(user) : begin);
   }
-  Slot slot(const Arena& arena, const SlotBuffers& buffers, Value value, const Shape& shape) const {
-    return {.out = arena.view<float>(buffers.out, shape),
+  Slot slot(const Arena& arena, const SlotBuffers& buffers, Value value, int64_t batch) const {
+    const Shape shape = nodes_[static_cast<size_t>(value)].shape.with_rows(batch);
+    return {.out = arena.view<float>(buffers.out, written_shape(value).with_rows(batch)),
             .state = arena.view<uint8_t>(buffers.state, {layer(value).state_bytes(shape)})};
   }
 
@@ -231,13 +249,12 @@ class Planner {
       std::vector<SlotBuffers> buffers(plan_.image_end);
       for (size_t i = 0; i < plan_.image_end; ++i) {
         const auto value = static_cast<Value>(i);
-        const Shape& shape = nodes_[i].shape;
-        if (!plan_.crosses[i]) buffers[i].out = add_out(arena, value, shape, forward_time(value));
-        buffers[i].state = add_state(arena, value, shape);
+        if (!plan_.crosses[i]) buffers[i].out = add_out(arena, value, 1, forward_time(value));
+        buffers[i].state = add_state(arena, value, 1);
       }
       plan_.bytes += arena.allocate();
       for (size_t i = 0; i < plan_.image_end; ++i)
-        slots[i] = slot(arena, buffers[i], static_cast<Value>(i), nodes_[i].shape);
+        slots[i] = slot(arena, buffers[i], static_cast<Value>(i), 1);
     }
   }
 
@@ -251,12 +268,11 @@ class Planner {
     std::vector<SlotBuffers> buffers(nodes_.size());
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
-      const Shape shape = batch_shape(value);
       if (!in_image_part(value)) {
-        buffers[i] = {add_out(arena, value, shape, forward_time(value)),
-                      add_state(arena, value, shape)};
+        buffers[i] = {add_out(arena, value, plan_.batch, forward_time(value)),
+                      add_state(arena, value, plan_.batch)};
       } else if (plan_.crosses[i]) {
-        buffers[i].out = add_out(arena, value, shape, 0);
+        buffers[i].out = add_out(arena, value, plan_.batch, 0);
       }
     }
     const auto gradients = plan_gradients(arena);
@@ -264,7 +280,7 @@ class Planner {
 
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
-      plan_.slots[i] = slot(arena, buffers[i], value, batch_shape(value));
+      plan_.slots[i] = slot(arena, buffers[i], value, plan_.batch);
       for (size_t k = 0; k < nodes_[i].inputs.size(); ++k) {
         if (gradients[i][k] == kNone) continue;
         plan_.input_gradients[i][k].buffer =
@@ -296,7 +312,7 @@ class Planner {
         gradient.wanted = needs_gradient(input);
         if (!gradient.wanted) continue;
         size_t& shared = of_value[static_cast<size_t>(input)];
-        if (layer(value).hands_gradient_through()) {
+        if (layer(value).hands_gradient_through() || plan_.absorbed[i]) {
           EMBER_REQUIRE(shared == kNone,
                         "{} must run before the other readers of {} in the backward pass",
                         layer(value).name(), layer(input).name());

@@ -28,9 +28,11 @@ struct Slot {
   ByteTensor state;
 };
 
-/// The layers behind a convolution that its epilogue stands for; kInput for none. A frozen
-/// BatchNorm comes first, then its activation, then the sum with an older value.
+/// The layers behind a convolution that its epilogue stands for; kInput for none. A max pooling
+/// stands alone. A frozen BatchNorm comes first, then its activation, then the sum with an older
+/// value.
 struct EpilogueLayers {
+  Value pool = kInput;
   Value norm = kInput;
   Value activation = kInput;
   Value sum = kInput;
@@ -63,6 +65,10 @@ struct Plan {
 
   std::vector<EpilogueLayers> epilogues;  ///< [layer]
   std::vector<bool> absorbed;             ///< for each layer: part of an epilogue
+  /// Whose state the layer `index` writes: its own or that of the pooling in its epilogue.
+  size_t keeper(size_t index) const {
+    return epilogues[index].pool == kInput ? index : static_cast<size_t>(epilogues[index].pool);
+  }
   std::vector<Value> roots;  ///< [layer]: whose memory its output is in; kInput for the images'
 
   std::vector<Slot> slots;  ///< [layer], for the whole batch

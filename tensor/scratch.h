@@ -14,6 +14,7 @@ enum class Scratch {
   packed_weights,
   gradient_block,
   partial_sums,
+  unpooled,
   workspace,
   count_
 };

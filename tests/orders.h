@@ -13,9 +13,10 @@
 namespace ember {
 
 /// The same shape and the same bytes, so that NaN equals itself and -0 differs from 0.
-inline bool equal_bytes(const Tensor& a, const Tensor& b) {
+template <typename T>
+bool equal_bytes(const TensorOf<T>& a, const TensorOf<T>& b) {
   return a.shape() == b.shape() && std::memcmp(a.to(Device::cpu).data(), b.to(Device::cpu).data(),
-                                               static_cast<size_t>(a.size()) * sizeof(float)) == 0;
+                                               static_cast<size_t>(a.size()) * sizeof(T)) == 0;
 }
 
 /// Runs `body` in several orders of the device's threads (see tests/devices.h), and expects tensors

@@ -14,6 +14,7 @@
 #include "kernels/pending.h"
 #include "kernels/simd/convolution.h"
 #include "kernels/simd/gemm-inl.h"
+#include "kernels/simd/max_pool-inl.h"
 #include "kernels/simd/pending-inl.h"
 #include "tensor/scratch.h"
 
@@ -65,6 +66,41 @@ inline ImageRows gradient_rows(const float* dz, const PendingGradient& pending, 
   float* copy = scratch(Scratch::gradient_block, rows * columns + padded_columns(1));
   apply_pending_gradient(dz, first, rows, columns, pending, copy, columns);
   return {copy, columns};
+}
+
+/// Pixels [begin, end) of row `row`, counted through all images, of the gradient of a convolution's
+/// output of (N, height, width, channels), transformed; `stride` floats from pixel to pixel.
+inline void output_gradient_row(const float* dz, const PendingGradient& pending, int64_t height,
+                                int64_t width, int64_t channels, int64_t row, int64_t begin,
+                                int64_t end, float* to, int64_t stride) {
+  if (!pending.pooled()) {
+    apply_pending_gradient(dz, row * width + begin, end - begin, channels, pending, to, stride);
+    return;
+  }
+  const int64_t windows = height / pending.pool_size;  // in a column
+  const int64_t window = row % height / pending.pool_size;
+  const auto kh = static_cast<int>(row % height % pending.pool_size);
+  const int64_t out_width = window < windows ? width / pending.pool_size : 0;
+  max_unpool_row(dz, pending, channels, out_width, row / height * windows + window, kh, begin, end,
+                 to, stride);
+}
+
+/// Rows [first, first + rows) of the gradient of conv's output, counted through all images: as
+/// gradient_rows gives them, and spread out where they were pooled.
+inline ImageRows output_gradient_rows(const float* dz, const PendingGradient& pending,
+                                      const Convolution& conv, int64_t first, int64_t rows,
+                                      bool slack) {
+  const int64_t width = conv.out_w;
+  if (!pending.pooled()) {
+    return gradient_rows(dz, pending, conv.outputs, first * width, rows * width, slack);
+  }
+  const int64_t row_floats = width * conv.outputs;
+  float* copy = scratch(Scratch::gradient_block, rows * row_floats + padded_columns(1));
+  for (int64_t i = 0; i < rows; ++i) {
+    output_gradient_row(dz, pending, conv.out_h, width, conv.outputs, first + i, 0, width,
+                        copy + i * row_floats, conv.outputs);
+  }
+  return {copy, conv.outputs};
 }
 
 }  // namespace ember::cpu::HWY_NAMESPACE

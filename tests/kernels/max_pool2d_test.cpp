@@ -40,7 +40,7 @@ TEST_CASE("max_pool2d takes the first maximum of the transformed window and send
       ByteTensor choice = on_device(ByteTensor::filled(pooled, 255));
       max_pool2d_forward(x, pending, c.size, y, choice);
       Tensor dx = poisoned(c.x);
-      max_pool2d_backward(dy, choice, c.size, dx);
+      max_pool2d_backward(dy, {.choice = choice.data(), .pool_size = c.size}, dx);
 
       const auto z = reference_pending(x, pending);
       const auto gradient = to_double(dy);
@@ -108,11 +108,16 @@ TEST_CASE("max_pool2d names what does not fit") {
   CHECK_THROWS_WITH_AS(max_pool2d_output_shape(x.shape(), 5), doctest::Contains("size 5"), Error);
   CHECK_THROWS_WITH_AS(max_pool2d_output_shape({1, 40, 40, 1}, 17),
                        doctest::Contains("size 17 is not within 1 to 16"), Error);
-  Tensor dx = Tensor::zeros({1, 4, 4, 3});
-  choice = ByteTensor::zeros({1, 2, 1, 3});
   y = Tensor::zeros({1, 2, 2, 3});
-  CHECK_THROWS_WITH_AS(max_pool2d_backward(y, choice, 2, dx),
-                       doctest::Contains("max_pool2d_backward: choice (1, 2, 1, 3)"), Error);
+  choice = ByteTensor::zeros({1, 2, 1, 3});
+  CHECK_THROWS_WITH_AS(max_pool2d_forward(x, {}, 2, y, choice),
+                       doctest::Contains("max_pool2d_forward: choice (1, 2, 1, 3)"), Error);
+  Tensor dx = Tensor::zeros({1, 4, 7, 3});
+  CHECK_THROWS_WITH_AS(
+      max_pool2d_backward(y, {.choice = choice.data(), .pool_size = 2}, dx),
+      doctest::Contains("max_pool2d_backward: dy (1, 2, 2, 3), but dx (1, 4, 7, 3)"), Error);
+  CHECK_THROWS_WITH_AS(max_pool2d_backward(y, {}, dx), doctest::Contains("no choice is pending"),
+                       Error);
 }
 
 }  // namespace ember

@@ -210,7 +210,7 @@ TEST_CASE("orders: pooling, the loss and Adam") {
       ByteTensor choice = on_device(ByteTensor::filled(pooled, 255));
       Tensor dx = poisoned(shape);
       max_pool2d_forward(x.raw, x.pending, size, maxima, choice);
-      max_pool2d_backward(maxima, choice, size, dx);
+      max_pool2d_backward(maxima, {.choice = choice.data(), .pool_size = size}, dx);
       Tensor probabilities = poisoned(logits.shape());
       Tensor losses = poisoned({rows});
       Tensor dlogits = poisoned(logits.shape());

@@ -144,7 +144,7 @@ inline bool equals_batch_norm_of(const Tensor& dx, const IntegerBatchNorm& gathe
   batch_norm_backward(dx, apart.norm);
   const auto expected = apart.results();
   const auto results = gathered.results();
-  return std::equal(results.begin(), results.end(), expected.begin(), equal_bytes);
+  return std::equal(results.begin(), results.end(), expected.begin(), equal_bytes<float>);
 }
 
 }  // namespace ember
