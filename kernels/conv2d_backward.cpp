@@ -15,6 +15,7 @@
 #include "kernels/simd/gradient_sums-inl.h"
 #include "kernels/simd/gradient_sums.h"
 #include "kernels/simd/pending-inl.h"
+#include "kernels/simd/winograd-inl.h"
 #include "tensor/parallel.h"
 #include "tensor/scratch.h"
 
@@ -52,23 +53,28 @@ double wasted(int64_t columns) {
 /// times parts of dweight. Depends on the shape alone.
 struct WgradTasks {
   static constexpr int64_t kTasks = 16;
+  static constexpr int64_t kPartialFloats = int64_t{1} << 20;
   int64_t rows;  ///< of all output images
   int64_t rows_per_block;
   int64_t pixel_tasks;
   int64_t weight_tasks;
 
-  WgradTasks(const Convolution& conv, int64_t tile_rows) : rows(conv.images * conv.out_h) {
-    constexpr int64_t kPartialFloats = int64_t{1} << 20;
+  /// `weights` sums are of each task's pixels; blocks have an even number of rows where `paired`.
+  WgradTasks(const Convolution& conv, int64_t weights, int64_t tile_rows, bool paired)
+      : rows(conv.images * conv.out_h) {
     constexpr int64_t kBlockFloats = int64_t{1} << 15;
-    const int64_t weights = conv.outputs * conv.kernel_size();
     const int64_t pixels_per_block =
         std::clamp<int64_t>(kBlockFloats / (conv.channels + conv.outputs), 64, 512);
     rows_per_block = std::max<int64_t>(pixels_per_block / conv.out_w, 1);
+    if (paired) rows_per_block += rows_per_block % 2;
     pixel_tasks =
         std::clamp<int64_t>(std::min(rows / rows_per_block, kPartialFloats / weights), 1, kTasks);
     weight_tasks =
         std::clamp<int64_t>(kTasks / pixel_tasks, 1, std::max<int64_t>(tile_rows / 28, 1));
   }
+
+  /// Whether each task can have sums of all `weights`.
+  static bool fits(int64_t weights) { return weights * kTasks <= kPartialFloats; }
 };
 
 /// Where the gradient of x goes when it shares the weight gradient's way over the pixels.
@@ -81,15 +87,18 @@ struct SharedDgrad {
 
 /// The matrix product (O, pixels) * (pixels, KW * I) for each kernel row, summed over blocks of
 /// output rows. Where KW * I fills vectors worse than O does, dweight's transpose is computed
-/// instead.
+/// instead. By Winograd's tiles, where they pay, it is a product for each of their positions.
 class Wgrad {
  public:
   explicit Wgrad(const Convolution& conv)
       : conv_(conv),
-        transposed_(wasted(conv.kernel_row()) > wasted(conv.outputs) ||
-                    (wasted(conv.kernel_row()) == wasted(conv.outputs) &&
-                     conv.kernel_row() < conv.outputs)),
-        tasks_(conv, transposed_ ? conv.kernel_row() : conv.outputs) {}
+        winograd_(winograd_pays(conv) && WgradTasks::fits(winograd_sums(conv))),
+        transposed_(!winograd_ && (wasted(conv.kernel_row()) > wasted(conv.outputs) ||
+                                   (wasted(conv.kernel_row()) == wasted(conv.outputs) &&
+                                    conv.kernel_row() < conv.outputs))),
+        weights_(winograd_ ? winograd_sums(conv) : conv.outputs * conv.kernel_size()),
+        tile_rows_(transposed_ ? conv.kernel_row() : conv.outputs),
+        tasks_(conv, weights_, winograd_ ? 1 : tile_rows_, winograd_) {}
 
   /// Whether dx can be computed along: every task sees whole gradients of pixels of its own, and
   /// there are enough of them.
@@ -100,11 +109,20 @@ class Wgrad {
            const SharedDgrad& shared) const;
 
  private:
+  static int64_t winograd_sums(const Convolution& conv) {
+    return kWinogradPositions * conv.outputs * conv.channels;
+  }
   void multiply_block(const ImageRows& in, const ImageRows& dy, int64_t rows, Run part, bool first,
                       float* sums) const;
 
+  void multiply_tiles(const ImageRows& in, const ImageRows& dy, int64_t rows, bool first,
+                      float* sums) const;
+
   Convolution conv_;
+  bool winograd_;
   bool transposed_;
+  int64_t weights_;    ///< sums of a task: dweight, its transpose, or the positions of the tiles
+  int64_t tile_rows_;  ///< rows of the product that weight tasks share
   WgradTasks tasks_;
 };
 
@@ -133,14 +151,42 @@ void Wgrad::multiply_block(const ImageRows& in, const ImageRows& dy, int64_t row
   }
 }
 
+/// The same for all sums of Winograd's positions.
+void Wgrad::multiply_tiles(const ImageRows& in, const ImageRows& dy, int64_t rows, bool first,
+                           float* sums) const {
+  const int64_t channels = conv_.channels;
+  const int64_t outputs = conv_.outputs;
+  const int64_t columns = winograd_tiles(conv_.out_w);
+  const int64_t tiles = winograd_tiles(rows) * columns;
+  // The product reads up to a vector beyond the last channel.
+  const WinogradTiles v{
+      scratch(Scratch::winograd_inputs, kWinogradPositions * tiles * channels + padded_columns(1)),
+      tiles * channels};
+  const WinogradTiles m{scratch(Scratch::winograd_outputs, kWinogradPositions * tiles * outputs),
+                        tiles * outputs};
+  for (int64_t row = 0; row < rows; row += kWinogradTile) {
+    const int64_t first_tile = row / kWinogradTile * columns;
+    const int64_t left = rows - row;
+    winograd_inputs({in.data + row * in.row, in.row}, left > 1 ? 4 : 3, conv_.seen_columns(),
+                    channels, columns, {v.data + first_tile * channels, v.position});
+    winograd_gradients(dy.data + row * conv_.out_w * outputs, std::min(left, kWinogradTile),
+                       conv_.out_w, outputs, {m.data + first_tile * outputs, m.position});
+  }
+  for (int64_t i = 0; i < kWinogradPositions; ++i) {
+    multiply({m.data + i * m.position, 1, outputs}, {v.data + i * v.position, false, channels},
+             outputs, channels, {1, tiles},
+             {sums + i * outputs * channels, channels, nullptr, !first});
+  }
+}
+
 void Wgrad::run(const float* x, const Pending& x_pending, const float* dz,
                 const PendingGradient& dz_pending, float* dweight, float* dbias,
                 const SharedDgrad& shared) const {
   const int64_t outputs = conv_.outputs;
   const int64_t channels = conv_.channels;
   const int64_t depth = conv_.kernel_size();
-  const int64_t tile_rows = transposed_ ? conv_.kernel_row() : outputs;
-  const bool x_slack = !transposed_ && conv_.kernel_row() != padded_columns(conv_.kernel_row());
+  const bool x_slack =
+      !transposed_ && !winograd_ && conv_.kernel_row() != padded_columns(conv_.kernel_row());
   const bool dy_slack = transposed_ && outputs != padded_columns(outputs);
 
   float* packed = nullptr;
@@ -150,13 +196,12 @@ void Wgrad::run(const float* x, const Pending& x_pending, const float* dz,
   }
   // A task's record: sums of dweight, of dbias, and those of the BatchNorm before.
   const GradientSums norm_sums(shared.norm);
-  const int64_t weights = outputs * depth;
-  const int64_t record = weights + outputs + norm_sums.floats();
+  const int64_t record = weights_ + outputs + norm_sums.floats();
   float* partials = scratch(Scratch::partial_sums, tasks_.pixel_tasks * record);
   parallel_for(tasks_.pixel_tasks * tasks_.weight_tasks, [&](int64_t task) {
     const int64_t pixel_task = task / tasks_.weight_tasks;
     const int64_t weight_task = task % tasks_.weight_tasks;
-    const Run part = part_of(tile_rows, tasks_.weight_tasks, weight_task);
+    const Run part = part_of(tile_rows_, tasks_.weight_tasks, weight_task);
     const Run run = part_of(tasks_.rows, tasks_.pixel_tasks, pixel_task);
     float* sums = partials + pixel_task * record;
     for (int64_t begin = run.begin; begin < run.end;) {
@@ -170,9 +215,13 @@ void Wgrad::run(const float* x, const Pending& x_pending, const float* dz,
       const ImageRows in =
           input_rows(x, x_pending, conv_, image, top, conv_.seen_rows(count), x_slack);
       const ImageRows dy = output_gradient_rows(dz, dz_pending, conv_, begin, count, dy_slack);
-      multiply_block(in, dy, count, part, first, sums);
+      if (winograd_) {
+        multiply_tiles(in, dy, count, first, sums);
+      } else {
+        multiply_block(in, dy, count, part, first, sums);
+      }
       if (dbias != nullptr && weight_task == 0) {
-        add_columns(dy.data, pixels, outputs, first, sums + weights);
+        add_columns(dy.data, pixels, outputs, first, sums + weights_);
       }
       if (shared.dx != nullptr) {
         multiply({dy.data, outputs, 1}, {packed}, pixels, channels, {1, outputs},
@@ -180,19 +229,20 @@ void Wgrad::run(const float* x, const Pending& x_pending, const float* dz,
       }
       if (shared.norm != nullptr) {
         accumulate_gradient_sums(norm_sums, shared.dx, pixel, pixels, first,
-                                 sums + weights + outputs);
+                                 sums + weights_ + outputs);
       }
       begin += count;
     }
   });
-  if (dbias != nullptr) merge_sums(partials + weights, tasks_.pixel_tasks, record, outputs, dbias);
+  if (dbias != nullptr) merge_sums(partials + weights_, tasks_.pixel_tasks, record, outputs, dbias);
   if (shared.norm != nullptr) {
-    finish_batch_norm_backward(partials + weights + outputs, tasks_.pixel_tasks, record,
+    finish_batch_norm_backward(partials + weights_ + outputs, tasks_.pixel_tasks, record,
                                *shared.norm);
   }
-  float* merged = transposed_ ? partials : dweight;
-  merge_sums(partials, tasks_.pixel_tasks, record, weights, merged);
-  if (transposed_) transpose(partials, depth, outputs, dweight);
+  float* merged = transposed_ || winograd_ ? partials : dweight;
+  merge_sums(partials, tasks_.pixel_tasks, record, weights_, merged);
+  if (transposed_) transpose(merged, depth, outputs, dweight);
+  if (winograd_) winograd_kernel_gradients(merged, outputs, channels, dweight);
 }
 
 void Conv2dWgrad(const float* x, const Pending& x_pending, const float* dz,

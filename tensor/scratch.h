@@ -15,6 +15,8 @@ enum class Scratch {
   gradient_block,
   partial_sums,
   unpooled,
+  winograd_inputs,
+  winograd_outputs,
   workspace,
   count_
 };

@@ -64,6 +64,7 @@ inline Convolution convolution_of(const Shape& x, const Shape& weight, const Sha
 struct Run {
   int64_t begin;
   int64_t end;
+  constexpr int64_t length() const { return end - begin; }
 };
 constexpr Run part_of(int64_t count, int64_t parts, int64_t index) {
   return {count * index / parts, count * (index + 1) / parts};

@@ -28,6 +28,8 @@ inline const ConvolutionCase kConvolutionCases[] = {
     {"3x3 stride 2, TensorFlow's same", {2, 16, 16, 3}, {32, 3, 3, 3}, {2, 2, {0, 1, 0, 1}}},
     {"3x3 stride 2, PyTorch's same", {2, 9, 8, 5}, {18, 3, 3, 5}, {2, 2, Padding::all(1)}},
     {"3x3 same", {2, 5, 5, 16}, {16, 3, 3, 16}, {1, 1, Padding::all(1)}},
+    {"3x3, odd channels and sides", {2, 9, 12, 35}, {19, 3, 3, 35}, {1, 1, {1, 0, 0, 2}}},
+    {"3x3 on one row", {1, 3, 8, 16}, {48, 3, 3, 16}, {}},
     {"5x3, mixed strides", {2, 11, 10, 4}, {7, 5, 3, 4}, {3, 1, {2, 1, 0, 2}}},
     {"3x5, mixed strides", {1, 10, 13, 2}, {19, 3, 5, 2}, {1, 3, {0, 0, 3, 1}}},
     {"stride past the kernel", {2, 9, 9, 3}, {5, 2, 2, 3}, {3, 3, {}}},
