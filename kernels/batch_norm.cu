@@ -5,11 +5,14 @@
 //   3. the block's threads merge their sums as a tree in shared memory
 //   4. blocks merge theirs in the same launch, which also ends with the formulas of each channel:
 //      the last block to finish writes gradients and coefficients; no launch is left to wait for
-// What normalises is no pass at all: scale and shift are pending (see batch_norm.h).
+// What normalises is no pass at all: scale and shift are pending (see batch_norm.h). And the
+// convolutions gather both kinds of sums as they write (moments.cuh, gradient_sums.cuh): these
+// kernels are for what comes from elsewhere.
 #include "kernels/batch_norm.h"
 
 #include <algorithm>
 
+#include "kernels/cuda/gradient_sums.cuh"
 #include "kernels/cuda/moments.cuh"
 #include "kernels/cuda/pending.cuh"
 #include "tensor/cuda/launch.h"
@@ -92,94 +95,30 @@ __global__ void __launch_bounds__(kThreads)
   if (c < batch.channels[i]) batch.norms[i].fold(c, batch.means[i][c], batch.variances[i][c]);
 }
 
-/// What batch_norm_backward_kernel reads and writes for each channel.
-struct BackwardChannels {
-  const float* gamma;
-  const float* mean;
-  const float* variance;
-  float epsilon;
-  float* dgamma;
-  float* dbeta;
-  float* a;  ///< null: no coefficients
-  float* b;
-  float* c;
-
-  explicit BackwardChannels(BatchNormBackward& norm)
-      : gamma(norm.gamma.data()),
-        mean(norm.moments.mean.data()),
-        variance(norm.moments.variance.data()),
-        epsilon(norm.epsilon),
-        dgamma(norm.dgamma.data()),
-        dbeta(norm.dbeta.data()),
-        a(norm.coefficients == nullptr ? nullptr : norm.coefficients->a.data()),
-        b(norm.coefficients == nullptr ? nullptr : norm.coefficients->b.data()),
-        c(norm.coefficients == nullptr ? nullptr : norm.coefficients->c.data()) {}
-
-  /// From sum(du) and sum(du * (raw - mean)) over `rows` rows.
-  __device__ void finish(int64_t channel, float du, float product, int64_t rows) const {
-    const double inverse = 1.0 / sqrt(double{variance[channel]} + epsilon);
-    dbeta[channel] = du;
-    dgamma[channel] = static_cast<float>(product * inverse);
-    if (a == nullptr) return;
-    const double scale = gamma[channel] * inverse;
-    const double slope = inverse * dgamma[channel] / static_cast<double>(rows);
-    a[channel] = static_cast<float>(scale);
-    b[channel] = static_cast<float>(-scale * slope);
-    c[channel] =
-        static_cast<float>(scale * (slope * mean[channel] - du / static_cast<double>(rows)));
-  }
-};
-
-/// The block's cells are (2, vectors): sums of du, then of du * (raw - mean).
 template <class V>
 __global__ void __launch_bounds__(kThreads)
-    batch_norm_backward_kernel(const float* dz, const float* raw, Pending forward, RowTiles tiles,
-                               BackwardChannels channels, V* partials, unsigned* counters) {
+    batch_norm_backward_kernel(const float* dz, RowTiles tiles, GradientSumsOutput output) {
   __shared__ __align__(16) unsigned char shared[2 * kThreads * sizeof(V)];
-  auto* cells = reinterpret_cast<V*>(shared);
   const int64_t channel = tiles.channel<V>();
-  V sum = broadcast<V>(0.0f);
-  V product = broadcast<V>(0.0f);
+  GradientSums<V> sums;
   if (channel < tiles.channels) {
-    const ChannelPending<V> transform(forward, channel);
-    const bool clips = forward.has_clip();
-    const V mean = load_constant<V>(channels.mean + channel);
+    const ChannelNorm<V> norm(output, channel);
 #pragma unroll 4
     for (int64_t row = tiles.first_row(); row < tiles.rows; row += tiles.row_stride()) {
       const int64_t i = row * tiles.channels + channel;
-      const V x = load<V>(raw + i);
-      const V gradient = load<V>(dz + i);
-      const V du = clips ? transform.du(gradient, x) : gradient;
-      sum = add(sum, du);
-      product = multiply_add(du, map([](float r, float m) { return r - m; }, x, mean), product);
+      norm.add_to(sums, load<V>(dz + i), load<V>(output.raw + i));
     }
   }
-  const unsigned count = 2 * tiles.vectors;
-  cells[threadIdx.y * count + threadIdx.x] = sum;
-  cells[threadIdx.y * count + tiles.vectors + threadIdx.x] = product;
-  merge_rows(cells, tiles.lines, count);
-  if (!merge_blocks(cells, count, partials + blockIdx.y * partial_rows(tiles.tiles) * count,
-                    counters + blockIdx.y * partial_counters(tiles.tiles), blockIdx.x,
-                    tiles.tiles)) {
-    return;
-  }
-  const unsigned width = tiles.vectors * kLanes<V>;
-  const auto* sums = reinterpret_cast<const float*>(cells);
-  for (unsigned i = thread_in_block(); i < width; i += threads_in_block()) {
-    const int64_t c = int64_t{blockIdx.y} * width + i;
-    if (c < tiles.channels) channels.finish(c, sums[i], sums[width + i], tiles.rows);
-  }
+  finish_gradient_sums(sums, {threadIdx.y, tiles.lines, threadIdx.x, tiles.vectors},
+                       reinterpret_cast<V*>(shared), output, blockIdx.y, blockIdx.x);
 }
 
 template <class V>
 void backward(const Tensor& dz, BatchNormBackward& norm) {
   const RowTiles tiles(dz, kLanes<V>);
-  float* partials = scratch(
-      Scratch::partial_sums,
-      tiles.groups * partial_rows(tiles.tiles) * 2 * tiles.vectors * kLanes<V>, Device::cuda);
-  launch(batch_norm_backward_kernel<V>, tiles.launch_config(), dz.data(), norm.raw.data(),
-         norm.forward, tiles, BackwardChannels(norm), reinterpret_cast<V*>(partials),
-         block_counters(tiles.groups * partial_counters(tiles.tiles)));
+  const GradientSumsOutput output(&norm, tiles.groups, tiles.tiles,
+                                  int64_t{tiles.vectors} * kLanes<V>);
+  launch(batch_norm_backward_kernel<V>, tiles.launch_config(), dz.data(), tiles, output);
 }
 
 template <class V>
@@ -215,9 +154,7 @@ void batch_norm_fold(std::span<BatchNormFold> folds) {
 }
 
 void batch_norm_backward(const Tensor& dz, const BatchNormBackward& norm) {
-  const bool vector =
-      fits_float4(dz.dim(-1), {dz.data(), norm.raw.data(), norm.moments.mean.data()}) &&
-      fits_float4(norm.forward);
+  const bool vector = fits_float4(dz.dim(-1), {dz.data()}) && fits_float4(&norm);
   BatchNormBackward shared = norm;  // its tensors share their elements
   (vector ? backward<float4> : backward<float>)(dz, shared);
 }

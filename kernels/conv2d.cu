@@ -5,6 +5,7 @@
 //   3. a 1x1 convolution *is* the product: no window arithmetic
 //   4. what is pending on the input is applied on the way to shared memory, not in a pass before
 //   5. the moments of the output are gathered from the finished tile, not in a pass behind
+//      likewise those sums of dx that a BatchNorm before it wants
 //   6. photos have too few channels for any of this: a direct kernel takes their rows to shared
 //      memory as they stand, and no patch is ever laid out
 // The tiles, buffers and loads are gemm.cuh's; conv2d_wgrad.cu has the gradient of the weights.
@@ -13,6 +14,7 @@
 #include "kernels/cuda/convolution.cuh"
 #include "kernels/cuda/direct_convolution.cuh"
 #include "kernels/cuda/gemm.cuh"
+#include "kernels/cuda/gradient_sums.cuh"
 #include "kernels/cuda/intrinsics.cuh"
 #include "kernels/cuda/moments.cuh"
 
@@ -144,20 +146,50 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
                  blockIdx.x);
 }
 
-/// dx (pixels, I) = dy (pixels, KH * KW * O) * weight (KH * KW * O, I), or added to dx.
+/// dx (pixels, I) = dy (pixels, KH * KW * O) * weight (KH * KW * O, I), or added to dx; and the
+/// sums of the BatchNorm before.
 template <class T, class V, class Dy, class W>
 __global__ void __launch_bounds__(T::kThreads, T::kBlocks)
-    conv2d_dgrad_kernel(Dy dy, W weight, ProductGrid grid, ProductOutput dx) {
-  write_product<T, V>(dy, weight, grid, dx);
+    conv2d_dgrad_kernel(Dy dy, W weight, ProductGrid grid, ProductOutput dx,
+                        GradientSumsOutput norm) {
+  using Product = TiledProduct<T, V, Dy, W>;
+  constexpr int kRowVectors = T::kColumns / kLanes<V>;
+  constexpr int kCells = 2 * T::kThreads * kLanes<V> / 4;
+  __shared__ float4 shared[std::max(Product::kShared, kCells)];
+  Product product(grid, shared);
+  product.multiply(dy, weight);
+  if (norm.raw == nullptr) {
+    product.finish([&](int row, int column, V value) {
+      if (dx.holds(row, column)) dx(row, column, value);
+    });
+    return;
+  }
+  // Beyond the last channel there is nothing to sum up.
+  const int own = product.first_column() + static_cast<int>(threadIdx.x) % kRowVectors * kLanes<V>;
+  const ChannelNorm<V> channels(norm, min(own, dx.columns - kLanes<V>));
+  GradientSums<V> sums;
+  product.finish([&](int row, int column, V value) {
+    if (!dx.holds(row, column)) return;
+    const V written = dx(row, column, value);
+    channels.add_to(sums, written, load<V>(norm.raw + (int64_t{row} * dx.columns + column)));
+  });
+  const MomentsPlace place{threadIdx.x / kRowVectors, T::kThreads / kRowVectors,
+                           threadIdx.x % kRowVectors, kRowVectors};
+  finish_gradient_sums(sums, place, reinterpret_cast<V*>(shared), norm, product.column_tile(),
+                       product.row_tile());
 }
 
 template <class V, class... Tiles, class Dy, class W>
-void dgrad(const Dy& dy, const W& weight, int64_t depth, const ProductOutput& dx) {
-  with_tile<Tiles...>(dx.rows, dx.columns, depth, true, [&](auto tile) {
+void dgrad(const Dy& dy, const W& weight, int64_t depth, const ProductOutput& dx,
+           BatchNormBackward* norm) {
+  const bool split = norm == nullptr;  // the sums need whole tiles
+  with_tile<Tiles...>(dx.rows, dx.columns, depth, split, [&](auto tile) {
     using T = decltype(tile);
-    const ProductGrid grid = product_grid<T>(dx.rows, dx.columns, depth, true);
+    const ProductGrid grid = product_grid<T>(dx.rows, dx.columns, depth, split);
+    const GradientSumsOutput sums(norm, grid.column_tiles, grid.tiles / grid.column_tiles,
+                                  T::kColumns);
     launch(conv2d_dgrad_kernel<T, V, Dy, W>, {grid.blocks(), T::kThreads, current_stream()}, dy,
-           weight, grid, dx);
+           weight, grid, dx, sums);
   });
 }
 
@@ -208,17 +240,16 @@ void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor
   const Operand<SpreadLayout, GradientSource, true> spread{SpreadLayout(conv), source};
   const Operand<TapLayout, PlainSource, false> taps{TapLayout(conv), {weight.data()}};
   if (!fits_float4(conv.channels, {dx.data(), weight.data()}) ||
-      !fits_float4(conv.outputs, {dz.data()}) || !fits_float4(pending)) {
-    dgrad<float, ScalarTile>(spread, taps, depth, output);
+      !fits_float4(conv.outputs, {dz.data()}) || !fits_float4(pending) || !fits_float4(norm)) {
+    dgrad<float, ScalarTile>(spread, taps, depth, output, norm);
   } else if (conv.pointwise()) {
     const Operand<MatrixLayout, GradientSource, true> rows{{pixels, outputs}, source};
     const Operand<MatrixLayout, PlainSource, false> weights{{outputs, channels}, {weight.data()}};
     dgrad<float4, Tile128x64, Tile64x64, Tile128x32, Tile256x16, Tile32x32>(rows, weights, depth,
-                                                                            output);
+                                                                            output, norm);
   } else {
-    dgrad<float4, Tile128x64, Tile128x32, Tile32x32>(spread, taps, depth, output);
+    dgrad<float4, Tile128x64, Tile128x32, Tile32x32>(spread, taps, depth, output, norm);
   }
-  if (norm != nullptr) cuda::batch_norm_backward(dx, *norm);
 }
 
 void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz,

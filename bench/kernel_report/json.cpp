@@ -80,7 +80,8 @@ Json json_of(const StepReport& report) {
               {"allocations", report.allocations},
               {"bytes_moved", report.moved()},
               {"fewest_bytes_of_kernels", report.distinct()},
-              {"fewest_bytes_of_layers", report.fewest_bytes()}}},
+              {"fewest_bytes_of_layers", report.fewest_bytes()},
+              {"bytes_read_again_by_two_gradients", report.again_bytes()}}},
             {"kernels", Json::array()},
             {"parts", Json::array()},
             {"layers", Json::array()}};

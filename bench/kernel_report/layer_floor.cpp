@@ -4,6 +4,7 @@
 #include <map>
 
 #include "nn/add.h"
+#include "nn/batch_norm.h"
 #include "nn/max_pool2d.h"
 
 namespace ember {
@@ -121,6 +122,26 @@ int64_t backward_bytes(const Graph& graph, Value value, int64_t batch) {
   return bytes + batch * (kFloat * elements + state);
 }
 
+/// Whether whoever writes the gradient of `value` gathers a BatchNorm's sums over it.
+bool summed(const Graph& graph, Value value) {
+  if (!graph.needs_gradient(value) || !graph.layer(value).hands_gradient_through()) return false;
+  if (dynamic_cast<const BatchNorm*>(&graph.layer(value)) != nullptr) return true;
+  const auto& in = graph.inputs(value);
+  return std::any_of(in.begin(), in.end(), [&](Value input) { return summed(graph, input); });
+}
+
+int64_t again_bytes(const Graph& graph, Value value, int64_t batch) {
+  const Layer& layer = graph.layer(value);
+  if (!layer.learns() || layer.hands_gradient_through()) return 0;
+  int64_t elements = 0;
+  for (Value input : graph.inputs(value)) {
+    if (!graph.needs_gradient(input)) continue;
+    elements += graph.size(value) * (graph.output_needed(value) ? 2 : 1);
+    if (summed(graph, input)) elements += graph.size(input);
+  }
+  return batch * kFloat * elements;
+}
+
 double backward_flop(const Graph& graph, Value value, int64_t batch) {
   if (!graph.needs_gradient(value)) return 0;
   const auto& inputs = graph.inputs(value);
@@ -147,6 +168,7 @@ std::vector<LayerFloor> layer_floors(Model& model, int64_t batch) {
          .backward_flop = backward_flop(graph, value, batch),
          .forward_bytes = forward_bytes(graph, value, batch),
          .backward_bytes = backward_bytes(graph, value, batch),
+         .again_bytes = again_bytes(graph, value, batch),
          .written = graph.layer(value).passes_through() ? 0 : batch * graph.size(value)});
   }
   return floors;

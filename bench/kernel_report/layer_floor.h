@@ -16,6 +16,9 @@ namespace ember {
 /// on it, and the input where a weight gradient needs it; it writes the gradients of the input and
 /// of the parameters, adding to the input's where another layer has left one there. What only
 /// passes through (BatchNorm, ReLU) rides with its neighbours and takes its parameters alone.
+///
+/// That takes one pass for the gradients of weights and input. Where they are operations of their
+/// own, as on a GPU, the second one reads again what both need.
 struct LayerFloor {
   std::string name;
   std::string type;    ///< "Conv2D"
@@ -25,6 +28,7 @@ struct LayerFloor {
   double backward_flop = 0;
   int64_t forward_bytes = 0;
   int64_t backward_bytes = 0;
+  int64_t again_bytes = 0;  ///< read besides by a backward pass in two operations
   int64_t written = 0;  ///< output elements that reach memory
 };
 std::vector<LayerFloor> layer_floors(Model& model, int64_t batch);

@@ -153,6 +153,12 @@ int64_t StepReport::fewest_bytes() const {
   return bytes;
 }
 
+int64_t StepReport::again_bytes() const {
+  int64_t bytes = 0;
+  for (const LayerFloor& layer : layers) bytes += layer.again_bytes;
+  return bytes;
+}
+
 std::vector<LayerFloor> layers_of(const StepOptions& options) {
   Model model = make_model(options);
   return layer_floors(model, options.batch);

@@ -61,6 +61,7 @@ struct StepReport {
   int64_t moved() const;
   int64_t distinct() const;
   int64_t fewest_bytes() const;
+  int64_t again_bytes() const;
 };
 
 /// Bytes of the sectors that the warps asked for, and of those sectors counted once a launch.

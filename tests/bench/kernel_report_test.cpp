@@ -138,6 +138,19 @@ TEST_CASE("kernel_report: the kernels of a step keep their marks") {
   CHECK(ratio({"depthwise_wgrad_kernel<float4, 1>", "depthwise_wgrad_kernel<float4, 2>"}) <= 1.3);
 }
 
+TEST_CASE("kernel_report: a step moves few bytes more than the fused scheme needs") {
+  if (!emulator::has_hooks()) return;
+  const TemporaryFolder folder;
+  REQUIRE(run(folder.path(), "kernel_report --batch 8 --image-size 64 --json report.json").code ==
+          0);
+  const auto step = nlohmann::json::parse(content(folder / "report.json")).at("step");
+  const auto moved = step.at("fewest_bytes_of_kernels").get<double>();
+  const auto floor = step.at("fewest_bytes_of_layers").get<double>() +
+                     step.at("bytes_read_again_by_two_gradients").get<double>();
+  CHECK(moved >= floor);
+  CHECK(moved <= 1.15 * floor);
+}
+
 TEST_CASE("kernel_report: options that make no sense are refused") {
   const TemporaryFolder folder;
   CHECK(run(folder.path(), "kernel_report --card nonesuch").code == 64);
@@ -171,6 +184,10 @@ TEST_CASE("layer_floors: bytes of a block that is added to its input") {
   CHECK(floors[2].backward_bytes == 2 * 8 * 4);
   CHECK(floors[3].forward_bytes == 0);
   CHECK(floors[3].backward_bytes == 0);
+  // dy and y again where dx is an operation of its own; nobody sums up first's gradient.
+  CHECK(floors[0].again_bytes == 0);
+  CHECK(floors[1].again_bytes == 2 * activation);
+  CHECK(floors[2].again_bytes == 0);
   CHECK(floors[4].forward_bytes == 3 * activation);
   CHECK(floors[4].backward_bytes == 0);
   CHECK(floors[4].written == 2 * 4 * 4 * 8);
