@@ -209,6 +209,7 @@ void Model::run_image(Plan& plan, const Tensor& images, int64_t image, const Ste
   const Tensor pixels = images.rows(image, image + 1);
   for (size_t i = 0; i < plan.image_end; ++i) {
     if (plan.absorbed[i]) continue;
+    if (plan.threads == 1) observer_(nodes_[i].layer.get(), false);
     const Slot& slot = plan.image_slots[thread][i];
     const Tensor out = plan.crosses[i] ? plan.slots[i].out.rows(image, image + 1) : slot.out;
     run_layer(plan, i, pixels, values, out, plan.image_slots[thread][plan.keeper(i)].state, step);

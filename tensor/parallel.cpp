@@ -5,7 +5,7 @@
 
 namespace ember {
 namespace {
-std::atomic<int> threads{omp_get_num_procs()};
+std::atomic<int> threads{omp_get_max_threads()};  // all cores, or OMP_NUM_THREADS
 }  // namespace
 
 int thread_count() { return threads.load(std::memory_order_relaxed); }

@@ -7,7 +7,8 @@
 
 namespace ember {
 
-/// Number of threads the CPU kernels use; at the start, as many as the process may run on.
+/// Number of threads the CPU kernels use; at the start, as many as the process may run on or as
+/// OMP_NUM_THREADS says.
 int thread_count();
 void set_thread_count(int count);
 

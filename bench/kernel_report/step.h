@@ -8,7 +8,7 @@
 
 #include "bench/kernel_report/cards.h"
 #include "bench/kernel_report/compiled_kernels.h"
-#include "bench/kernel_report/layer_floor.h"
+#include "bench/layer_floor.h"
 #include "kernels/emulator/emulator.h"
 
 /// One training step on the emulated GPU, taken apart.

@@ -1,14 +1,19 @@
 """Whole training steps, Ember beside its peers in one sitting.
 
-usage: compare.py [--build DIR] [--rounds N] [--threads N] [--seconds S] [--output FILE.json]
+usage: compare.py [--steps STEP,...] [--peers WORD,...] [--build DIR] [--rounds N] [--threads N] [--seconds S]
+                  [--output FILE.json]
 
 Makes a virtual environment with the peers (requirements.txt) in build/peers, unless it is there or --python names an
 interpreter that has them. Then runs build/bench_steps and each peer in each of its configurations in turn: PyTorch
-eager and compiled, in both layouts, and for the forward pass ONNX Runtime and OpenVINO. Prints for each step the median
-of the rounds and the ratio Ember / best peer. On a shared machine only the ratios mean much.
+eager and compiled, in both layouts, with the C library's allocator and, where libjemalloc.so.2 is installed, with
+jemalloc; for the forward pass ONNX Runtime and OpenVINO. Prints for each step the median of the rounds and the ratio
+Ember / best peer. --steps takes some of the steps, --peers the peers that have one of the words in their names. On a
+shared machine only the ratios mean much.
 """
 
 import argparse
+import ctypes.util
+import dataclasses
 import json
 import os
 import pathlib
@@ -20,15 +25,31 @@ import venv
 
 STEPS = ["frozen_forward", "frozen_step", "finetune_step", "baseline_step"]
 HERE = pathlib.Path(__file__).resolve().parent
-# name: script and its arguments
-PEERS = {
-    "eager nchw": ["torch_steps.py", *STEPS, "--layout", "nchw"],
-    "eager nhwc": ["torch_steps.py", *STEPS, "--layout", "nhwc"],
-    "compiled nchw": ["torch_steps.py", *STEPS, "--layout", "nchw", "--compile"],
-    "compiled nhwc": ["torch_steps.py", *STEPS, "--layout", "nhwc", "--compile"],
-    "ONNX Runtime": ["runtime_steps.py", "onnxruntime"],
-    "OpenVINO": ["runtime_steps.py", "openvino"],
-}
+JEMALLOC = ctypes.util.find_library("jemalloc")
+# As PyTorch's performance guide has it: memory that was touched once is kept.
+JEMALLOC_OPTIONS = ("oversize_threshold:1,background_thread:true,metadata_thp:auto,"
+                    "dirty_decay_ms:9000000000,muzzy_decay_ms:9000000000")
+
+
+@dataclasses.dataclass
+class Peer:
+    script: str
+    arguments: list[str]
+    preload: str | None = None
+
+
+def all_peers(steps: list[str]) -> dict[str, Peer]:
+    peers = {}
+    for mode, compiled in {"eager": [], "compiled": ["--compile"]}.items():
+        for layout in ["nchw", "nhwc"]:
+            arguments = [*steps, "--layout", layout, *compiled]
+            peers[f"{mode} {layout}"] = Peer("torch_steps.py", arguments)
+            if JEMALLOC:
+                peers[f"{mode} {layout} je"] = Peer("torch_steps.py", arguments, JEMALLOC)
+    if "frozen_forward" in steps:
+        peers["ONNX Runtime"] = Peer("runtime_steps.py", ["onnxruntime"])
+        peers["OpenVINO"] = Peer("runtime_steps.py", ["openvino"])
+    return peers
 
 
 def make_environment(folder: pathlib.Path) -> str:
@@ -43,20 +64,22 @@ def make_environment(folder: pathlib.Path) -> str:
     return str(python)
 
 
-def ember(build: pathlib.Path, threads: int, seconds: float) -> dict[str, float]:
+def ember(build: pathlib.Path, steps: list[str], threads: int, seconds: float) -> dict[str, float]:
     """Median milliseconds of each step."""
     run = subprocess.run(
-        [build / "bench_steps", "--benchmark_filter=/cpu", "--benchmark_format=json", f"--benchmark_min_time={seconds / 5}",
+        [build / "bench_steps", f"--benchmark_filter=({'|'.join(steps)})/cpu", "--benchmark_format=json", f"--benchmark_min_time={seconds / 5}",
          "--benchmark_repetitions=5"],
         env=os.environ | {"OMP_NUM_THREADS": str(threads)}, capture_output=True, text=True, check=True)
     return {row["run_name"].split("/")[0]: row["real_time"]
             for row in json.loads(run.stdout)["benchmarks"] if row.get("aggregate_name") == "median"}
 
 
-def peer(python: str, name: str, threads: int, seconds: float) -> dict[str, float]:
-    script, *arguments = PEERS[name]
-    run = subprocess.run([python, HERE / script, *arguments, "--threads", str(threads), "--seconds", str(seconds)],
-                         capture_output=True, text=True)
+def measure(python: str, name: str, configuration: Peer, threads: int, seconds: float) -> dict[str, float]:
+    environment = dict(os.environ)
+    if configuration.preload:
+        environment |= {"LD_PRELOAD": configuration.preload, "MALLOC_CONF": JEMALLOC_OPTIONS}
+    run = subprocess.run([python, HERE / configuration.script, *configuration.arguments, "--threads", str(threads),
+                          "--seconds", str(seconds)], env=environment, capture_output=True, text=True)
     if run.returncode != 0:
         print(f"{name}: {run.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return {}
@@ -71,20 +94,23 @@ def processor() -> str:
 
 
 def table(medians: dict[str, dict[str, float]]) -> str:
-    lines = [f"{'':<16}" + "".join(f"{step:>16}" for step in STEPS)]
-    for name in ["Ember", *PEERS]:
-        cells = "".join(f"{medians[step][name]:>16.1f}" if name in medians[step] else f"{'-':>16}" for step in STEPS)
-        lines.append(f"{name:<16}{cells}")
+    steps = list(medians)
+    lines = [f"{'':<18}" + "".join(f"{step:>16}" for step in steps)]
+    for name in dict.fromkeys(name for by_name in medians.values() for name in by_name):
+        cells = "".join(f"{medians[step][name]:>16.1f}" if name in medians[step] else f"{'-':>16}" for step in steps)
+        lines.append(f"{name:<18}{cells}")
     ratios = []
-    for step in STEPS:
+    for step in steps:
         best = min((ms for name, ms in medians[step].items() if name != "Ember"), default=None)
         ratios.append(f"{medians[step]['Ember'] / best:>16.2f}" if best else f"{'-':>16}")
-    lines.append(f"{'Ember / best':<16}" + "".join(ratios))
+    lines.append(f"{'Ember / best':<18}" + "".join(ratios))
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", default=",".join(STEPS), help="some of them, with commas between")
+    parser.add_argument("--peers", default="", help="words of the peers' names, with commas between")
     parser.add_argument("--python", help="an interpreter that has what requirements.txt lists")
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parent.parent / "build")
     parser.add_argument("--rounds", type=int, default=3)
@@ -94,12 +120,18 @@ def main() -> None:
     options = parser.parse_args()
     python = options.python or make_environment(options.build / "peers")
 
-    times: dict[str, dict[str, list[float]]] = {step: {} for step in STEPS}
+    steps = options.steps.split(",")
+    if unknown := set(steps) - set(STEPS):
+        parser.error(f"no step {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}")
+    peers = {name: configuration for name, configuration in all_peers(steps).items()
+             if any(word in name for word in options.peers.split(","))}
+
+    times: dict[str, dict[str, list[float]]] = {step: {} for step in steps}
     for number in range(options.rounds):
-        for name in ["Ember", *PEERS]:
+        for name in ["Ember", *peers]:
             print(f"round {number + 1} of {options.rounds}: {name}", file=sys.stderr)
-            result = (ember(options.build, options.threads, options.seconds) if name == "Ember"
-                      else peer(python, name, options.threads, options.seconds))
+            result = (ember(options.build, steps, options.threads, options.seconds) if name == "Ember"
+                      else measure(python, name, peers[name], options.threads, options.seconds))
             for step, milliseconds in result.items():
                 times[step].setdefault(name, []).append(milliseconds)
 

@@ -43,6 +43,8 @@ inline ImageRows input_rows(const float* x, const Pending& pending, const Convol
   const int64_t copy_row = conv.seen_columns() * channels;
   const int64_t left = std::min<int64_t>(padding.left * channels, copy_row);
   const int64_t filled = std::min(row, copy_row - left);
+  // A transform that is the same for all channels sees a row as a whole: photos have but three.
+  const int64_t width = pending.has_affine() || filled == 0 ? channels : filled;
   float* copy = scratch(Scratch::input_block, rows * copy_row + padded_columns(1));
   for (int64_t r = 0; r < rows; ++r) {
     float* to = copy + r * copy_row;
@@ -52,7 +54,7 @@ inline ImageRows input_rows(const float* x, const Pending& pending, const Convol
       continue;
     }
     std::fill(to, to + left, 0.0f);
-    apply_pending(from + source * row, filled / channels, channels, pending, to + left, channels);
+    apply_pending(from + source * row, filled / width, width, pending, to + left, width);
     std::fill(to + left + filled, to + copy_row, 0.0f);
   }
   return {copy, copy_row};

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "bench/kernel_report/compiled_kernels.h"
-#include "bench/kernel_report/layer_floor.h"
+#include "bench/layer_floor.h"
 #include "bench/kernel_report/occupancy.h"
 #include "kernels/emulator/emulator.h"
 #include "nn/add.h"

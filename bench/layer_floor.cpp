@@ -1,4 +1,4 @@
-#include "bench/kernel_report/layer_floor.h"
+#include "bench/layer_floor.h"
 
 #include <algorithm>
 #include <map>

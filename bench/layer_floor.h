@@ -29,7 +29,7 @@ struct LayerFloor {
   int64_t forward_bytes = 0;
   int64_t backward_bytes = 0;
   int64_t again_bytes = 0;  ///< read besides by a backward pass in two operations
-  int64_t written = 0;  ///< output elements that reach memory
+  int64_t written = 0;      ///< output elements that reach memory
 };
 std::vector<LayerFloor> layer_floors(Model& model, int64_t batch);
 
