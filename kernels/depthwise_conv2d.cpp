@@ -10,8 +10,10 @@
 #include <optional>
 #include <type_traits>
 
+#include "kernels/conv2d.h"
 #include "kernels/cudnn/conv2d.h"
 #include "kernels/depthwise_rows.h"
+#include "kernels/simd/gemm-inl.h"
 #include "kernels/simd/moments-inl.h"
 #include "kernels/simd/pending-inl.h"
 #include "tensor/dispatch.h"
@@ -131,15 +133,36 @@ DepthwiseFinish finish_of(const Pending& pending, const float* weight, const Dep
   return {scaled, finish.bias, finish.lower, finish.upper};
 }
 
-/// Writes rows of y. Where x is pending, rows pass through a ring that applies it once and puts
-/// zeros around; else they are read where they stand, and the columns that see beyond the image, of
-/// which each has fewer taps, one by one.
+/// The rows of images that a depthwise convolution reads: those of x with what is pending on it, or
+/// what a 1x1 convolution with `packed` weights makes of them first.
+struct ForwardInput {
+  const float* x;
+  int64_t channels;  ///< of x
+  Pending pending;
+  const float* packed = nullptr;
+
+  bool as_it_stands() const { return packed == nullptr && pending.identity(); }
+  /// Row `row` of all images, `width` pixels, transformed to pixels of `to_channels`.
+  void transform(int64_t row, int64_t width, int64_t to_channels, float* to) const {
+    const float* from = x + row * width * channels;
+    if (packed == nullptr) {
+      apply_pending(from, width, channels, pending, to, channels);
+      return;
+    }
+    multiply({from, channels, 1}, {packed}, width, to_channels, {1, channels},
+             {to, to_channels, pending.shift, false, {pending.lower, pending.upper}});
+  }
+};
+
+/// Writes rows of y. Where x is to be transformed, rows pass through a ring that does so once and
+/// puts zeros around; else they are read where they stand, and the columns that see beyond the
+/// image, of which each has fewer taps, one by one.
 class ForwardRows {
  public:
-  ForwardRows(const DepthwiseShape& s, const float* x, const Pending& pending,
-              const DepthwiseFinish& finish, float* y)
-      : s_(s), x_(x), pending_(pending), finish_(finish), y_(y) {
-    if (!pending.identity()) {
+  ForwardRows(const DepthwiseShape& s, const ForwardInput& input, const DepthwiseFinish& finish,
+              float* y)
+      : s_(s), input_(input), finish_(finish), y_(y) {
+    if (!input.as_it_stands()) {
       ring_.emplace(Scratch::input_block, s.kernel_h, s.window.padding.left, s.width,
                     s.window.padding.right, s.channels);
     }
@@ -150,21 +173,20 @@ class ForwardRows {
     const int64_t image = row / s_.out_height;
     const int64_t out_row = row % s_.out_height;
     const int64_t left = s_.window.padding.left;
-    const auto input = [&](int64_t in_row) {
-      return x_ + (image * s_.height + in_row) * s_.width * s_.channels;
-    };
     if (ring_) {
       if (out_row == 0) ring_->reset();
       const auto ring_row = [&](int64_t in_row) {
         return ring_->row(in_row, [&](int64_t r, float* to) {
-          apply_pending(input(r), s_.width, s_.channels, pending_, to, s_.channels);
+          input_.transform(image * s_.height + r, s_.width, s_.channels, to);
         });
       };
       write_columns(row, {0, s_.out_width}, 0, left + s_.width + s_.window.padding.right, ring_row);
       return;
     }
     // Column -left of a row that begins at column 0; what lies before that is not read.
-    const auto image_row = [&](int64_t in_row) { return input(in_row) - left * s_.channels; };
+    const auto image_row = [&](int64_t in_row) {
+      return input_.x + ((image * s_.height + in_row) * s_.width - left) * s_.channels;
+    };
     const int64_t stride = s_.window.stride_w;
     const int64_t inner =
         std::min((left + stride - 1) / stride, s_.out_width);  // columns that see the left margin
@@ -200,16 +222,14 @@ class ForwardRows {
   }
 
   const DepthwiseShape& s_;
-  const float* x_;
-  const Pending& pending_;
+  const ForwardInput& input_;
   const DepthwiseFinish& finish_;
   float* y_;
   std::optional<RowRing> ring_;
 };
 
-void Forward(const float* x, const Pending& pending, const float* weight, const DepthwiseShape& s,
-             float* y, const Epilogue& epilogue) {
-  const RowBands bands(s.images, s.out_height, s.out_width, s.channels);
+void ForwardFrom(const ForwardInput& input, const RowBands& bands, const float* weight,
+                 const DepthwiseShape& s, float* y, const Epilogue& epilogue) {
   Moments* moments = epilogue.gathered();
   float* partials = moments == nullptr
                         ? nullptr
@@ -217,7 +237,7 @@ void Forward(const float* x, const Pending& pending, const float* weight, const 
   const DepthwiseFinish finish = finish_of(epilogue.pending, weight, s);
   const float* residual = epilogue.residual.data();
   parallel_for(bands.count(), [&](int64_t band) {
-    ForwardRows rows(s, x, pending, finish, y);
+    ForwardRows rows(s, input, finish, y);
     for (int64_t row = bands.first(band); row < bands.end(band); ++row) {
       rows.write(row);
       const int64_t row_floats = s.out_width * s.channels;
@@ -241,6 +261,23 @@ void Forward(const float* x, const Pending& pending, const float* weight, const 
   }
 }
 
+void Forward(const float* x, const Pending& pending, const float* weight, const DepthwiseShape& s,
+             float* y, const Epilogue& epilogue) {
+  ForwardFrom({x, s.channels, pending}, RowBands(s.images, s.out_height, s.out_width, s.channels),
+              weight, s, y, epilogue);
+}
+
+/// A band is a whole image: rows that two of them see would be expanded twice.
+void ExpandedForward(const float* x, const Expansion& expansion, const float* weight,
+                     const DepthwiseShape& s, float* y, const Epilogue& epilogue) {
+  const int64_t inputs = expansion.weight.dim(-1);
+  float* packed = scratch(Scratch::workspace, packed_floats(inputs, s.channels));
+  pack({expansion.weight.data(), 1, inputs, expansion.pending.scale}, 0, inputs, inputs, s.channels,
+       packed);
+  ForwardFrom({x, inputs, expansion.pending, packed}, RowBands(s.images, s.out_height), weight, s,
+              y, epilogue);
+}
+
 }  // namespace ember::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -249,11 +286,21 @@ namespace ember {
 namespace cpu {
 
 HWY_EXPORT(Forward);
+HWY_EXPORT(ExpandedForward);
 
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, const Epilogue& epilogue) {
   const DepthwiseShape shape(x.shape(), weight.shape(), y.shape(), window);
   HWY_DYNAMIC_DISPATCH(Forward)(x.data(), pending, weight.data(), shape, y.data(), epilogue);
+}
+
+void expanded_depthwise_conv2d_forward(const Tensor& x, const Expansion& expansion,
+                                       const Tensor& weight, const Window& window, Tensor& y,
+                                       const Epilogue& epilogue) {
+  const Shape expanded{x.dim(0), x.dim(1), x.dim(2), expansion.weight.dim(0)};
+  const DepthwiseShape shape(expanded, weight.shape(), y.shape(), window);
+  HWY_DYNAMIC_DISPATCH(ExpandedForward)
+  (x.data(), expansion, weight.data(), shape, y.data(), epilogue);
 }
 
 }  // namespace cpu
@@ -300,6 +347,25 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
   require_fits(operation, y, epilogue);
   if (cudnn::conv2d_forward(x, pending, weight, Tensor(), window, y, epilogue)) return;
   EMBER_DISPATCH(x.device(), depthwise_conv2d_forward, x, pending, weight, window, y, epilogue);
+}
+
+void expanded_depthwise_conv2d_forward(const Tensor& x, const Expansion& expansion,
+                                       const Tensor& weight, const Window& window, Tensor& y,
+                                       const Epilogue& epilogue) {
+  const char* operation = "expanded_depthwise_conv2d_forward";
+  const Shape expanded = conv2d_output_shape(x.shape(), expansion.weight.shape(), {});
+  EMBER_REQUIRE(expansion.weight.dim(1) == 1 && expansion.weight.dim(2) == 1,
+                "{}: the expansion's weight {} is no 1x1 convolution's", operation,
+                to_string(expansion.weight.shape()));
+  require_shapes(operation, expanded, weight.shape(), window, "y", y.shape());
+  require_fits(operation, y, epilogue);
+  if (x.device() == Device::cuda) {
+    Tensor whole = scratch_tensor(Scratch::unpooled, expanded, x.device());
+    conv2d_forward(x, {}, expansion.weight, {}, {}, whole, {.pending = expansion.pending});
+    depthwise_conv2d_forward(whole, {}, weight, window, y, epilogue);
+    return;
+  }
+  cpu::expanded_depthwise_conv2d_forward(x, expansion, weight, window, y, epilogue);
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,

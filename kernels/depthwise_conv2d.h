@@ -23,6 +23,20 @@ Shape depthwise_conv2d_output_shape(const Shape& x, const Shape& weight, const W
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, const Epilogue& epilogue);
 
+/// A 1x1 convolution before a depthwise one, with weight (C, 1, 1, I) and what is pending on its
+/// output: the two halves of MobileNetV2's inverted residual that stand before its projection.
+struct Expansion {
+  Tensor weight;
+  Pending pending{};
+};
+
+/// y = conv(pending(x * weight), weight) of `expansion` and of the depthwise convolution, and its
+/// epilogue: for x (N, H, W, I), on which nothing is pending. On the CPU the expanded image, six
+/// times as wide as x in MobileNetV2, is never in memory but for the rows that the kernel covers.
+void expanded_depthwise_conv2d_forward(const Tensor& x, const Expansion& expansion,
+                                       const Tensor& weight, const Window& window, Tensor& y,
+                                       const Epilogue& epilogue);
+
 /// dx = gradient of the transformed input, from dy = pending(dz). Overwrites dx. With `norm`, a
 /// BatchNorm whose gradient dx is, also what that makes of dx.
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
@@ -42,6 +56,9 @@ void depthwise_conv2d_backward(const Tensor& x, const Pending& x_pending, const 
 namespace cpu {
 void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                               const Window& window, Tensor& y, const Epilogue& epilogue);
+void expanded_depthwise_conv2d_forward(const Tensor& x, const Expansion& expansion,
+                                       const Tensor& weight, const Window& window, Tensor& y,
+                                       const Epilogue& epilogue);
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                             const Window& window, Tensor& dx, BatchNormBackward* norm);
 void depthwise_conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,

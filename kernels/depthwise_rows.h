@@ -46,6 +46,8 @@ struct RowBands {
     while (rows_per_band > rows_wanted) rows_per_band = (rows_per_band + 1) / 2;
     while (rows_per_band * 2 <= rows_wanted) rows_per_band *= 2;
   }
+  /// A band for each image.
+  RowBands(int64_t images, int64_t height) : rows(images * height), rows_per_band(height) {}
   int64_t count() const { return (rows + rows_per_band - 1) / rows_per_band; }
   int64_t first(int64_t band) const { return band * rows_per_band; }
   int64_t end(int64_t band) const { return std::min(first(band) + rows_per_band, rows); }

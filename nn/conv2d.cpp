@@ -35,6 +35,12 @@ Shape Conv2D::build(std::span<const Shape> inputs) {
   return conv2d_output_shape(x, kernel, window_);
 }
 
+bool Conv2D::expands() const {
+  const std::array<int, 2> one{1, 1};
+  return options_.kernel == one && window_ == Window{} && !options_.bias &&
+         options_.activation == Activation::linear;
+}
+
 int64_t Conv2D::macs(std::span<const Shape> inputs, const Shape& output) const {
   return output[1] * output[2] * output[3] * options_.kernel[0] * options_.kernel[1] * inputs[0][3];
 }

@@ -42,6 +42,8 @@ class Conv2D : public Layer {
 
   /// Known once the layer is part of a model.
   const Window& window() const { return window_; }
+  /// Whether it can be the Expansion of a depthwise convolution.
+  bool expands() const;
 
  private:
   Conv2DOptions options_;

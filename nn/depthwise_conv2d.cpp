@@ -31,7 +31,12 @@ int64_t DepthwiseConv2D::macs(std::span<const Shape>, const Shape& output) const
 Signal DepthwiseConv2D::forward(const Forward& pass) {
   const Signal& x = pass.inputs[0];
   Tensor y = pass.out;
-  depthwise_conv2d_forward(x.raw, x.pending, parameters()[0].value, window_, y, pass.epilogue);
+  const Tensor& kernel = parameters()[0].value;
+  if (pass.expansion != nullptr) {
+    expanded_depthwise_conv2d_forward(x.raw, *pass.expansion, kernel, window_, y, pass.epilogue);
+  } else {
+    depthwise_conv2d_forward(x.raw, x.pending, kernel, window_, y, pass.epilogue);
+  }
   return {y, {}, pass.epilogue.fold != nullptr};
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/batch_norm.h"
+#include "kernels/depthwise_conv2d.h"
 #include "kernels/epilogue.h"
 #include "kernels/pending.h"
 #include "tensor/tensor.h"
@@ -56,6 +57,8 @@ struct Forward {
   Tensor out;  ///< where the output goes; empty when the layer passes its input's memory through
   ByteTensor state;   ///< Layer::state_bytes() bytes that backward sees again
   Epilogue epilogue;  ///< what a convolution does to `out` besides: see Layer::takes_epilogue
+  /// What a depthwise convolution is given instead of its input being expanded before; or null.
+  const Expansion* expansion = nullptr;
   const Step& step;
 };
 

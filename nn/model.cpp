@@ -182,10 +182,17 @@ void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
                       std::span<Signal> values, const Tensor& out, const ByteTensor& state,
                       const Step& step) {
   const Node& node = nodes_[index];
+  const auto signal_of = [&](Value value) {
+    return value == kInput ? Signal{images, {}} : values[static_cast<size_t>(value)];
+  };
   std::array<Signal, kMostInputs> inputs;
-  for (size_t k = 0; k < node.inputs.size(); ++k) {
-    inputs[k] =
-        node.inputs[k] == kInput ? Signal{images, {}} : values[static_cast<size_t>(node.inputs[k])];
+  for (size_t k = 0; k < node.inputs.size(); ++k) inputs[k] = signal_of(node.inputs[k]);
+  std::optional<Expansion> expansion;
+  if (const Value before = plan.expansions[index]; before != kInput) {
+    const auto i = static_cast<size_t>(before);
+    inputs[0] = signal_of(nodes_[i].inputs[0]);
+    expansion = {layer(before).parameter("kernel").value,
+                 epilogue_of(plan.epilogues[i], images, values, {}, {}, step).pending};
   }
   const EpilogueLayers& behind = plan.epilogues[index];
   Epilogue epilogue = epilogue_of(behind, images, values, out, state, step);
@@ -196,6 +203,7 @@ void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
                                        .out = out,
                                        .state = state,
                                        .epilogue = epilogue,
+                                       .expansion = expansion ? &*expansion : nullptr,
                                        .step = step});
   for (Value value : {behind.pool, behind.norm, behind.activation, behind.sum}) {
     if (value != kInput) values[static_cast<size_t>(value)] = values[index];

@@ -93,8 +93,8 @@ class Model {
   void backward(const Tensor& doutput);
 
   /// What is called before each layer's part of a pass, and with null behind the last one: so that
-  /// a profile knows whose kernels are queued. Layers that run image by image on several threads are
-  /// left out, and a step that a graph repeats calls nothing.
+  /// a profile knows whose kernels are queued. Layers that run image by image on several threads
+  /// are left out, and a step that a graph repeats calls nothing.
   using Observer = std::function<void(const Layer* layer, bool backward)>;
   void observe(Observer observer) { observer_ = std::move(observer); }
 

@@ -5,6 +5,7 @@
 #include "nn/add.h"
 #include "nn/batch_norm.h"
 #include "nn/conv2d.h"
+#include "nn/depthwise_conv2d.h"
 #include "nn/max_pool2d.h"
 #include "nn/memory_plan.h"
 #include "nn/relu.h"
@@ -68,6 +69,7 @@ class Planner {
   Plan make() {
     find_gradient_layers();
     find_epilogues();
+    find_expansions();
     find_image_part();
     plan_image_arenas();
     plan_batch_arena();
@@ -92,6 +94,12 @@ class Planner {
   /// The layer whose memory the output of `value` is in; kInput for the images themselves.
   Value root_of(Value value) const {
     return value == kInput ? kInput : plan_.roots[static_cast<size_t>(value)];
+  }
+  /// With fewer images than threads, and on a GPU, the layers' own parallelism serves better.
+  bool runs_by_image() const { return plan_.batch >= threads_ && device_ == Device::cpu; }
+  /// Whether one image of this shape is enough for the matrix products.
+  static bool keeps_busy(const Shape& shape) {
+    return shape.rank() == 4 && shape[1] * shape[2] >= kSmallestLoneImage;
   }
   bool in_image_part(Value value) const { return value < static_cast<int>(plan_.image_end); }
 
@@ -167,17 +175,38 @@ class Planner {
     }
   }
 
+  /// Image by image, frozen 1x1 convolutions whose wide output only a depthwise one reads are part
+  /// of that one.
+  void find_expansions() {
+    plan_.expansions.assign(nodes_.size(), kInput);
+    if (!runs_by_image()) return;
+    for (Value value = 0; value < count_; ++value) {
+      const auto* conv = dynamic_cast<const Conv2D*>(&layer(value));
+      const EpilogueLayers& behind = plan_.epilogues[static_cast<size_t>(value)];
+      const Node& node = nodes_[static_cast<size_t>(value)];
+      if (conv == nullptr || !conv->expands() || behind.norm == kInput || behind.sum != kInput ||
+          !keeps_busy(node.shape) || !settled(node.inputs[0])) {
+        continue;
+      }
+      const Value last = behind.activation == kInput ? behind.norm : behind.activation;
+      const Value depthwise = frozen_reader<DepthwiseConv2D>(last);
+      if (depthwise == kInput) continue;
+      plan_.expansions[static_cast<size_t>(depthwise)] = value;
+      plan_.absorbed[static_cast<size_t>(value)] = true;
+      for (Value part : {value, behind.norm, behind.activation}) {
+        if (part != kInput) plan_.roots[static_cast<size_t>(part)] = root_of(node.inputs[0]);
+      }
+    }
+  }
+
   void find_image_part() {
     size_t end = 0;
     while (end < nodes_.size()) {
       const Shape& shape = written_shape(static_cast<Value>(end));
-      if (plan_.needs_gradient[end] || shape.rank() != 4 ||
-          shape[1] * shape[2] < kSmallestLoneImage)
-        break;
+      if (plan_.needs_gradient[end] || !keeps_busy(shape)) break;
       ++end;
     }
-    // With fewer images than threads, and on a GPU, the layers' own parallelism serves better.
-    plan_.image_end = plan_.batch < threads_ || device_ != Device::cpu ? 0 : end;
+    plan_.image_end = runs_by_image() ? end : 0;
 
     plan_.crosses.assign(nodes_.size(), false);
     const auto cross = [&](Value value) {

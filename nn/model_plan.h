@@ -64,7 +64,8 @@ struct Plan {
   size_t first_image_thread = 0;  ///< that has run the first image of a pass
 
   std::vector<EpilogueLayers> epilogues;  ///< [layer]
-  std::vector<bool> absorbed;             ///< for each layer: part of an epilogue
+  std::vector<Value> expansions;  ///< [layer]: the 1x1 convolution that is its Expansion, or kInput
+  std::vector<bool> absorbed;     ///< for each layer: part of an epilogue or an Expansion
   /// Whose state the layer `index` writes: its own or that of the pooling in its epilogue.
   size_t keeper(size_t index) const {
     return epilogues[index].pool == kInput ? index : static_cast<size_t>(epilogues[index].pool);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "kernels/conv2d.h"
 #include "nn/layer_cases.h"
 #include "tests/kernels/reference.h"
 
@@ -253,6 +254,37 @@ std::vector<Tensor> rounded_results() {
 
 }  // namespace
 
+TEST_CASE("expanded_depthwise_conv2d is a 1x1 convolution, then the depthwise one") {
+  for_each_device([] {
+    for (const Case& c : cases()) {
+      CAPTURE(to_string(c.x));
+      CAPTURE(to_string(c.weight));
+      const int64_t channels = c.x[3];
+      for (int64_t inputs : {1, 5, 24}) {
+        const Tensor x = random_uniform({c.x[0], c.x[1], c.x[2], inputs}, -1, 1, 1);
+        const Tensor expand = random_uniform({channels, 1, 1, inputs}, -1, 1, 2);
+        const Tensor weight = random_uniform(c.weight, -1, 1, 3);
+        const Tensor scale = random_uniform({channels}, -2, 2, 4);
+        const Tensor shift = random_uniform({channels}, -1, 1, 5);
+        const Tensor residual = random_uniform(c.y(), -1, 1, 6);
+        const Pending before{scale.data(), shift.data(), 0, 0.75f};
+        const Epilogue epilogue{.pending = {shift.data(), scale.data(), 0, 2},
+                                .residual = residual};
+        for (const Pending& pending : {Pending{}, before}) {
+          Tensor whole = poisoned(c.x);
+          Tensor expected = poisoned(c.y());
+          conv2d_forward(x, {}, expand, {}, {}, whole, {.pending = pending});
+          depthwise_conv2d_forward(whole, {}, weight, c.window, expected, epilogue);
+          Tensor y = poisoned(c.y());
+          expanded_depthwise_conv2d_forward(x, {expand, pending}, weight, c.window, y, epilogue);
+          // A pixel without a tap beyond the image sums the others in the same order.
+          REQUIRE(relative_l2(y, to_double(expected)) < 1e-6);
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("depthwise_conv2d gives equal bytes in any order of threads") {
   for_each_device([] { require_equal_in_any_order(rounded_results); });
 }
@@ -275,6 +307,11 @@ TEST_CASE("depthwise_conv2d names what does not fit") {
   const Tensor x = Tensor::zeros({1, 4, 4, 3});
   const Tensor weight = Tensor::zeros({3, 3, 3});
   Tensor y = Tensor::zeros({1, 4, 4, 3});
+  Tensor expanded = Tensor::zeros({1, 4, 4, 5});
+  CHECK_THROWS_WITH_AS(expanded_depthwise_conv2d_forward(
+                           Tensor::zeros({1, 4, 4, 2}), {Tensor::zeros({5, 3, 3, 2})},
+                           Tensor::zeros({3, 3, 5}), {1, 1, Padding::all(1)}, expanded, {}),
+                       doctest::Contains("(5, 3, 3, 2)"), Error);
   CHECK_THROWS_WITH_AS(depthwise_conv2d_forward(x, {}, weight, {}, y, {}),
                        doctest::Contains("depthwise_conv2d_forward: y (1, 4, 4, 3), but x (1, 4, "
                                          "4, 3) and weight (3, 3, 3) make it (1, 2, 2, 3)"),
