@@ -26,6 +26,7 @@ namespace ember {
 namespace {
 
 constexpr int64_t kClasses = 3;
+constexpr int64_t kFloat = sizeof(float);
 
 struct Options {
   std::string pass = "forward";
@@ -131,15 +132,24 @@ void print_direction(const Options& options, Model& model, const LayerClock& clo
              "GFLOP/s", "of peak", "GB/s", "of copy", "bound");
   double rest = 0;
   double total = 0;
+  double flop_before = 0;  // of a layer that runs within the next one
+  int64_t bytes_before = 0;
   for (const LayerFloor& floor : layer_floors(model, options.batch)) {
     const double seconds = clock.seconds({floor.name, backward});
-    const double flop = backward ? floor.backward_flop : floor.forward_flop;
-    const int64_t bytes = backward ? floor.backward_bytes : floor.forward_bytes;
+    double flop = backward ? floor.backward_flop : floor.forward_flop;
+    int64_t bytes = backward ? floor.backward_bytes : floor.forward_bytes;
     total += seconds;
+    if (flop > 0 && seconds == 0) {  // its output is neither written nor read
+      flop_before = flop;
+      bytes_before = bytes - 2 * kFloat * floor.written;
+      continue;
+    }
     if (flop == 0) {
       rest += seconds;
       continue;
     }
+    flop += std::exchange(flop_before, 0);
+    bytes += std::exchange(bytes_before, 0);
     const Shape& shape = floor.output_shape;
     const bool by_image =
         options.pass == "forward" && shape.rank() == 3 && shape[0] * shape[1] >= kImagePart;

@@ -1,11 +1,14 @@
-// Whole steps of the study's models at batch 32, 128x128: what a user waits for, on the CPU and on
-// a GPU, there with steps replayed as graphs and with each kernel launched. Data is made once, so
-// nothing here measures the loader. Threads: all, or OMP_NUM_THREADS.
+// Whole steps of the study's models, by default at its batch 32 of 128x128: what a user waits for,
+// on the CPU and on a GPU, there with steps replayed as graphs and with each kernel launched. Data
+// is made once, so nothing here measures the loader. Threads: all, or OMP_NUM_THREADS.
 #include <benchmark/benchmark.h>
+#include <sys/resource.h>
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
+#include "apps/program.h"
 #include "nn/adam.h"
 #include "nn/baseline_cnn.h"
 #include "nn/mobilenet_v2.h"
@@ -17,23 +20,29 @@
 namespace ember {
 namespace {
 
-constexpr int64_t kBatch = 32;
-constexpr int64_t kSide = 128;
 constexpr int64_t kClasses = 3;
 constexpr int kWarmUp = 3;  ///< until a step is replayed
 
+struct Sizes {
+  int64_t batch = 32;
+  int64_t image_size = 128;
+  double width = 1.0;  ///< of MobileNetV2
+};
+Sizes sizes;  // NOLINT: of all benchmarks, set before the first one
+
 BatchView noise_batch(Device device) {
   const Philox generator(1, Purpose::augmentation, 0);
-  Tensor images({kBatch, kSide, kSide, 3});
+  Tensor images({sizes.batch, sizes.image_size, sizes.image_size, 3});
   for (int64_t i = 0; i < images.size(); ++i)
     images.data()[i] = generator.uniform(static_cast<uint64_t>(i));
-  LabelTensor labels({kBatch});
-  for (int64_t i = 0; i < kBatch; ++i) labels.data()[i] = static_cast<int32_t>(i % kClasses);
+  LabelTensor labels({sizes.batch});
+  for (int64_t i = 0; i < sizes.batch; ++i) labels.data()[i] = static_cast<int32_t>(i % kClasses);
   return {images.on(device), labels.on(device)};
 }
 
 Model transfer_model(bool frozen) {
-  Model model = mobilenet_v2({.image_size = kSide}, kClasses);
+  Model model =
+      mobilenet_v2({.image_size = sizes.image_size, .width_multiplier = sizes.width}, kClasses);
   model.initialize(1);
   if (frozen) model.set_trainable(0, base_end(model), false);
   return model;
@@ -46,9 +55,12 @@ struct Place {
 };
 
 void set_rates(benchmark::State& state) {
-  state.counters["images/s"] = benchmark::Counter(static_cast<double>(kBatch),
+  state.counters["images/s"] = benchmark::Counter(static_cast<double>(sizes.batch),
                                                   benchmark::Counter::kIsIterationInvariantRate);
   state.counters["threads"] = thread_count();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  state.counters["peak_MB"] = static_cast<double>(usage.ru_maxrss) * 1024e-6;  // of the process
 }
 
 void run_steps(benchmark::State& state, const Place& place, Model model, float learning_rate) {
@@ -92,7 +104,7 @@ void finetune_step(benchmark::State& state, const Place& place) {
   run_steps(state, place, transfer_model(false), 1e-4f);
 }
 void baseline_step(benchmark::State& state, const Place& place) {
-  run_steps(state, place, baseline_cnn(kSide, kClasses), 1e-3f);
+  run_steps(state, place, baseline_cnn(sizes.image_size, kClasses), 1e-3f);
 }
 
 void add(const std::string& name, void (*bench)(benchmark::State&, const Place&),
@@ -118,12 +130,34 @@ void add_all() {
   }
 }
 
+void run(const std::vector<std::string>& rest) {
+  std::vector<std::string> words{"bench_steps"};
+  words.insert(words.end(), rest.begin(), rest.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  int count = static_cast<int>(arguments.size());
+  benchmark::Initialize(&count, arguments.data());
+  if (count > 1) fail(ExitCode::usage, "unknown option {} (see --help)", arguments[1]);
+  add_all();
+  benchmark::RunSpecifiedBenchmarks();
+}
+
 }  // namespace
 }  // namespace ember
 
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 64;
-  ember::add_all();
-  benchmark::RunSpecifiedBenchmarks();
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
+  using ember::sizes;
+  CLI::App app("Times whole steps of the study's models, on the CPU and on a GPU.", "bench_steps");
+  app.add_option("--batch", sizes.batch, "Images")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--image-size", sizes.image_size, "Pixels a side")
+      ->check(CLI::Range(32, 1024))
+      ->capture_default_str();
+  app.add_option("--width", sizes.width, "MobileNetV2's width multiplier")
+      ->check(CLI::Range(0.1, 2.0))
+      ->capture_default_str();
+  app.allow_extras();
+  app.footer("Google Benchmark's options are taken, too: --benchmark_filter=REGEX.");
+  return ember::run_program(app, argc, argv, [&] { ember::run(app.remaining()); });
 }

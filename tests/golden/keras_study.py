@@ -218,6 +218,7 @@ def main():
     parser.add_argument("--weights", required=True, help="MobileNetV2 without top, Keras HDF5")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=10, help="a stage at most; fewer are for timing")
     args = parser.parse_args()
 
     rows = Rows(args.data_dir, args.seed)
@@ -227,13 +228,13 @@ def main():
     classes = len(rows.classes)
 
     keras.utils.set_random_seed(args.seed)
-    train(baseline_cnn(classes), 1e-3, 10, [], "baseline", rows, split, results)
+    train(baseline_cnn(classes), 1e-3, args.epochs, [], "baseline", rows, split, results)
 
     stop = keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)
     base, model = transfer_model(args.weights, classes)
-    train(model, 1e-3, 10, [stop], "frozen", rows, split, results)
+    train(model, 1e-3, args.epochs, [stop], "frozen", rows, split, results)
     base.trainable = True
-    train(model, 1e-4, 5, [stop], "finetune", rows, split, results)
+    train(model, 1e-4, min(args.epochs, 5), [stop], "finetune", rows, split, results)
 
 
 if __name__ == "__main__":
