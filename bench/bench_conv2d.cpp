@@ -122,6 +122,43 @@ void bench_wgrad(const Suite& suite, const Variant& variant) {
             variant.kernels);
 }
 
+/// Both gradients, which may share their way over the pixels, and what the BatchNorm before makes
+/// of the input's.
+void bench_backward(const Suite& suite, const Variant& variant) {
+  const auto prepare = [=]() -> Suite::Call {
+    const Window window = variant.layer.window;
+    const Shape channels{variant.layer.x[-1]};
+    const BenchActivation x(suite, variant.layer.x);
+    const BenchActivation y(suite, variant.layer.y);
+    const Tensor dz = suite.random(variant.layer.y);
+    const Tensor weight = suite.random(variant.layer.weight);
+    const Tensor bias = variant.layer.bias ? suite.zeros({variant.layer.y[-1]}) : Tensor();
+    BatchNormBackward wanted{.raw = x.raw,
+                             .forward = x.pending(),
+                             .gamma = suite.filled(channels, 1),
+                             .moments = {suite.zeros(channels), suite.filled(channels, 1)},
+                             .epsilon = 1e-3f,
+                             .dgamma = suite.zeros(channels),
+                             .dbeta = suite.zeros(channels)};
+    return [=, dweight = suite.zeros(variant.layer.weight), dbias = bias,
+            dx = suite.zeros(variant.layer.x)]() mutable {
+      BatchNormBackward* norm = variant.bare ? nullptr : &wanted;
+      const Pending pending = variant.pending(x);
+      const PendingGradient gradient = variant.gradient(y);
+      if (variant.depthwise()) {
+        depthwise_conv2d_backward(x.raw, pending, dz, gradient, weight, window, dweight, dx, norm);
+      } else {
+        conv2d_backward(x.raw, pending, dz, gradient, weight, window, dweight, dbias,
+                        /*accumulate=*/false, dx, norm);
+      }
+    };
+  };
+  Work work = variant.gradient_work();
+  work.floats += variant.layer.x.size() + variant.layer.weight.size();
+  work.products *= 2;
+  suite.add(variant.operation("backward"), variant.layer, work, prepare);
+}
+
 }  // namespace
 
 void bench_conv2d(const Suite& suite) {
@@ -137,6 +174,7 @@ void bench_conv2d(const Suite& suite) {
         }
         for (const Kernels kernels : all) bench_dgrad(suite, {layer, kernels, bare});
         for (const Kernels kernels : all) bench_wgrad(suite, {layer, kernels, bare});
+        bench_backward(suite, {layer, Kernels::own, bare});
       }
     }
   }

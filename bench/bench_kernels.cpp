@@ -75,9 +75,9 @@ void bench(const Options& options, std::vector<std::string> flags) {
 
   const std::vector<Suite> all = suites(options);
   for (auto* bench_operation :
-       {bench_matmul, bench_conv2d, bench_dense, bench_batch_norm, bench_pending, bench_add,
-        bench_max_pool2d, bench_global_average_pool, bench_dropout, bench_softmax_cross_entropy,
-        bench_adam, bench_warp}) {
+       {bench_matmul, bench_conv2d, bench_fused, bench_dense, bench_batch_norm, bench_pending,
+        bench_add, bench_max_pool2d, bench_global_average_pool, bench_dropout,
+        bench_softmax_cross_entropy, bench_adam, bench_warp}) {
     for (const Suite& suite : all) bench_operation(suite);
   }
   benchmark::RunSpecifiedBenchmarks();

@@ -84,6 +84,7 @@ void bench_adam(const Suite& suite);
 void bench_add(const Suite& suite);
 void bench_batch_norm(const Suite& suite);
 void bench_conv2d(const Suite& suite);
+void bench_fused(const Suite& suite);
 void bench_dense(const Suite& suite);
 void bench_dropout(const Suite& suite);
 void bench_global_average_pool(const Suite& suite);

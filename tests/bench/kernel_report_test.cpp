@@ -6,8 +6,8 @@
 #include <string>
 
 #include "bench/kernel_report/compiled_kernels.h"
-#include "bench/layer_floor.h"
 #include "bench/kernel_report/occupancy.h"
+#include "bench/layer_floor.h"
 #include "kernels/emulator/emulator.h"
 #include "nn/add.h"
 #include "nn/batch_norm.h"
