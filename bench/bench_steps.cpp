@@ -134,6 +134,7 @@ void run(const std::vector<std::string>& rest) {
   std::vector<std::string> words{"bench_steps"};
   words.insert(words.end(), rest.begin(), rest.end());
   std::vector<char*> arguments;
+  arguments.reserve(words.size());
   for (std::string& word : words) arguments.push_back(word.data());
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());

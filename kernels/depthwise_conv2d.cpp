@@ -251,7 +251,7 @@ void ForwardFrom(const ForwardInput& input, const RowBands& bands, const float* 
       }
     }
   });
-  if (partials != nullptr) {
+  if (moments != nullptr) {
     const auto pixels_of = [&](int64_t band) {
       return (bands.end(band) - bands.first(band)) * s.out_width;
     };

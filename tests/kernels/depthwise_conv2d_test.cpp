@@ -260,7 +260,7 @@ TEST_CASE("expanded_depthwise_conv2d is a 1x1 convolution, then the depthwise on
       CAPTURE(to_string(c.x));
       CAPTURE(to_string(c.weight));
       const int64_t channels = c.x[3];
-      for (int64_t inputs : {1, 5, 24}) {
+      for (int64_t inputs : {5, 24}) {
         const Tensor x = random_uniform({c.x[0], c.x[1], c.x[2], inputs}, -1, 1, 1);
         const Tensor expand = random_uniform({channels, 1, 1, inputs}, -1, 1, 2);
         const Tensor weight = random_uniform(c.weight, -1, 1, 3);
