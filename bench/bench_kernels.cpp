@@ -4,9 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/program.h"
+#include "bench/benchmark_flags.h"
 #include "bench/suite.h"
 #include "kernels/cudnn/library.h"
 #include "tensor/cuda/status.h"
@@ -64,14 +66,8 @@ std::vector<Suite> suites(const Options& options) {
 
 void bench(const Options& options, std::vector<std::string> flags) {
   // What follows overrides them.
-  flags.insert(flags.begin(),
-               {"bench_kernels", "--benchmark_counters_tabular=true", "--benchmark_min_time=0.1"});
-  std::vector<char*> arguments;
-  arguments.reserve(flags.size());
-  for (std::string& flag : flags) arguments.push_back(flag.data());
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  if (count > 1) fail(ExitCode::usage, "{}: unknown option", arguments[1]);
+  flags.insert(flags.begin(), {"--benchmark_counters_tabular=true", "--benchmark_min_time=0.1"});
+  take_benchmark_flags(std::move(flags), "bench_kernels");
 
   const std::vector<Suite> all = suites(options);
   for (auto* bench_operation :

@@ -14,13 +14,13 @@
 
 #include "apps/program.h"
 #include "bench/layer_floor.h"
+#include "bench/noise.h"
 #include "bench/peaks.h"
 #include "nn/adam.h"
 #include "nn/baseline_cnn.h"
 #include "nn/mobilenet_v2.h"
 #include "nn/trainer.h"
 #include "tensor/parallel.h"
-#include "tensor/random.h"
 
 namespace ember {
 namespace {
@@ -69,15 +69,6 @@ class LayerClock {
   bool running_ = false;
 };
 
-Tensor noise(const Shape& shape) {
-  const Philox generator(1, Purpose::augmentation, 0);
-  Tensor images(shape);
-  for (int64_t i = 0; i < images.size(); ++i) {
-    images.data()[i] = generator.uniform(static_cast<uint64_t>(i));
-  }
-  return images;
-}
-
 Model model_of(const Options& options) {
   Model model = options.pass == "baseline"
                     ? baseline_cnn(options.image_size, kClasses)
@@ -91,7 +82,7 @@ Model model_of(const Options& options) {
 void run_passes(const Options& options, Model& model, LayerClock& clock) {
   constexpr int kWarmUp = 3;
   const bool training = options.pass != "forward";
-  const Tensor images = noise({options.batch, options.image_size, options.image_size, 3});
+  const Tensor images = noise_images(options.batch, options.image_size);
   const LabelTensor labels = LabelTensor::filled({options.batch}, 1);
   Adam adam(model, {.learning_rate = 1e-4f});
   Trainer trainer(model, adam);

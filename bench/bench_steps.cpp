@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "apps/program.h"
+#include "bench/benchmark_flags.h"
+#include "bench/noise.h"
 #include "nn/adam.h"
 #include "nn/baseline_cnn.h"
 #include "nn/mobilenet_v2.h"
 #include "nn/train.h"
 #include "tensor/cuda/status.h"
 #include "tensor/parallel.h"
-#include "tensor/random.h"
 
 namespace ember {
 namespace {
@@ -31,13 +32,9 @@ struct Sizes {
 Sizes sizes;  // NOLINT: of all benchmarks, set before the first one
 
 BatchView noise_batch(Device device) {
-  const Philox generator(1, Purpose::augmentation, 0);
-  Tensor images({sizes.batch, sizes.image_size, sizes.image_size, 3});
-  for (int64_t i = 0; i < images.size(); ++i)
-    images.data()[i] = generator.uniform(static_cast<uint64_t>(i));
   LabelTensor labels({sizes.batch});
   for (int64_t i = 0; i < sizes.batch; ++i) labels.data()[i] = static_cast<int32_t>(i % kClasses);
-  return {images.on(device), labels.on(device)};
+  return {noise_images(sizes.batch, sizes.image_size).on(device), labels.on(device)};
 }
 
 Model transfer_model(bool frozen) {
@@ -131,14 +128,7 @@ void add_all() {
 }
 
 void run(const std::vector<std::string>& rest) {
-  std::vector<std::string> words{"bench_steps"};
-  words.insert(words.end(), rest.begin(), rest.end());
-  std::vector<char*> arguments;
-  arguments.reserve(words.size());
-  for (std::string& word : words) arguments.push_back(word.data());
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  if (count > 1) fail(ExitCode::usage, "unknown option {} (see --help)", arguments[1]);
+  take_benchmark_flags(rest, "bench_steps");
   add_all();
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -4,7 +4,7 @@
 //      a matrix that is never written
 //   3. a 1x1 convolution *is* the product: no window arithmetic
 //   4. what is pending on the input is applied on the way to shared memory, not in a pass before
-//   5. the moments of the output are gathered from the finished tile, not in a pass behind
+//   5. the moments of the output are gathered from the finished tile, not in a pass behind;
 //      likewise those sums of dx that a BatchNorm before it wants
 //   6. photos have too few channels for any of this: a direct kernel takes their rows to shared
 //      memory as they stand, and no patch is ever laid out

@@ -165,8 +165,7 @@ std::string text_of(const StepReport& report) {
       "The step: {} launches, {} copies, {} waits of the host, {} allocations.\n"
       "At the {:.0f} GB/s of an {}: {:.2f} ms for all bytes moved, {:.2f} ms where caches absorb "
       "all that a kernel\nasks for again; {:.2f} ms for the fewest bytes of the layers, {:.2f} ms "
-      "where "
-      "the gradients of weights and\ninput are two operations.\n",
+      "where the gradients of weights and\ninput are two operations.\n",
       report.launches, report.copies, report.host_waits, report.allocations, card.bandwidth,
       card.name, 1e-3 * microseconds(report.moved(), card),
       1e-3 * microseconds(report.distinct(), card),

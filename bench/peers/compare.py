@@ -67,8 +67,8 @@ def make_environment(folder: pathlib.Path) -> str:
 def ember(build: pathlib.Path, steps: list[str], threads: int, seconds: float) -> dict[str, float]:
     """Median milliseconds of each step."""
     run = subprocess.run(
-        [build / "bench_steps", f"--benchmark_filter=({'|'.join(steps)})/cpu", "--benchmark_format=json", f"--benchmark_min_time={seconds / 5}",
-         "--benchmark_repetitions=5"],
+        [build / "bench_steps", f"--benchmark_filter=({'|'.join(steps)})/cpu", "--benchmark_format=json",
+         f"--benchmark_min_time={seconds / 5}", "--benchmark_repetitions=5"],
         env=os.environ | {"OMP_NUM_THREADS": str(threads)}, capture_output=True, text=True, check=True)
     return {row["run_name"].split("/")[0]: row["real_time"]
             for row in json.loads(run.stdout)["benchmarks"] if row.get("aggregate_name") == "median"}
