@@ -57,10 +57,6 @@ struct Finish {
   float lower = -std::numeric_limits<float>::infinity();
   float upper = std::numeric_limits<float>::infinity();
   const float* residual = nullptr;  ///< as large as c, rows alike
-  bool clips() const {
-    return lower != -std::numeric_limits<float>::infinity() ||
-           upper != std::numeric_limits<float>::infinity();
-  }
 };
 
 /// Where c goes: overwritten, starting from bias[j] or 0, or added to.

@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/simd/gemm.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // compiles this file once for each SIMD target
 #include <hwy/highway.h>
 
@@ -22,6 +23,8 @@ using FloatVector = hn::Vec<FloatTag>;
 /// of b and one element of a.
 constexpr int kTileRows = HWY_TARGET == HWY_AVX3 ? 14 : 6;
 constexpr int kTileVectors = 2;
+/// How far ahead b is fetched: further than memory is away.
+constexpr int64_t kStepsAhead = 16;
 
 /// Longer sums are cut into blocks that are added up afterwards: better caching of b, and an error
 /// that grows with the block, not with the sum.
@@ -42,6 +45,7 @@ struct Tile {
   const float* bias;
   bool accumulate;
   Finish finish;
+  bool first_panel;  ///< a's rows are read for the first time
 };
 
 /// Calls body(std::integral_constant<int, i>) for i < kCount: indices known at compile time keep
@@ -59,18 +63,34 @@ template <int kRows, int kVectors, bool kRowsAdjacent>
 void multiply_tile(const Tile& tile) {
   const FloatTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto count_of = [&](int64_t v) __attribute__((always_inline)) {
+    return static_cast<size_t>(std::min(lanes, tile.columns - v * lanes));
+  };
   FloatVector sum[kRows][kVectors];
-  unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
-    unrolled<kVectors>([&](auto v) __attribute__((always_inline)) { sum[r][v] = hn::Zero(d); });
+  unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
+    const auto bias =
+        tile.bias != nullptr ? load_n(d, tile.bias + v * lanes, count_of(v)) : hn::Zero(d);
+    unrolled<kRows>([&](auto r) __attribute__((always_inline)) { sum[r][v] = bias; });
   });
 
   const int64_t a_row = kRowsAdjacent ? 1 : tile.a_row;
   const int64_t a_step = kRowsAdjacent ? tile.a_step : 1;
+  // What caches do not see coming is fetched: b, and a when its rows are side by side, some steps
+  // ahead; else the rows of the next tile, at each step as many elements as this tile has rows.
+  const int64_t a_ahead = kRowsAdjacent ? kStepsAhead * a_step : kRows * a_row;
+  const int64_t a_ahead_step = kRowsAdjacent ? a_step : kRows;
+  const float* coming = tile.a + (tile.first_panel ? a_ahead : 0);
+  const int64_t coming_step = tile.first_panel ? a_ahead_step : 0;
   for (int64_t segment = 0; segment < tile.depth.segments; ++segment) {
     const float* a = tile.a + segment * tile.a_segment;
     const float* b = tile.b + segment * tile.b_segment;
     for (int64_t k = 0; k < tile.depth.steps; ++k) {
       FloatVector vector[kVectors];
+      hwy::Prefetch(coming);
+      coming += coming_step;
+      unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
+        hwy::Prefetch(b + (kStepsAhead * kVectors + v) * lanes);
+      });
       unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
         vector[v] = hn::LoadU(d, b + v * lanes);
       });
@@ -85,24 +105,37 @@ void multiply_tile(const Tile& tile) {
     }
   }
 
-  const bool clips = tile.finish.clips();
+  // One thing after the other for the whole tile: where sums are short, this takes as long as they.
+  const auto for_each_sum = [&](const auto& body) __attribute__((always_inline)) {
+    unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
+      unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
+        body(sum[r][v], r * tile.c_row + v * lanes, v);
+      });
+    });
+  };
+  if (tile.accumulate) {
+    for_each_sum([&](FloatVector & value, int64_t at, auto v) __attribute__((always_inline)) {
+      value = hn::Add(value, load_n(d, tile.c + at, count_of(v)));
+    });
+  }
   const auto lower = hn::Set(d, tile.finish.lower);
   const auto upper = hn::Set(d, tile.finish.upper);
-  const float* residual = tile.finish.residual;
-  unrolled<kVectors>([&](auto v) __attribute__((always_inline)) {
-    const auto count = static_cast<size_t>(std::min(lanes, tile.columns - v * lanes));
-    const auto bias = tile.bias != nullptr ? load_n(d, tile.bias + v * lanes, count) : hn::Zero(d);
-    unrolled<kRows>([&](auto r) __attribute__((always_inline)) {
-      float* c = tile.c + r * tile.c_row + v * lanes;
-      const auto start = tile.accumulate ? load_n(d, c, count) : bias;
-      auto value = hn::Add(sum[r][v], start);
-      if (clips) value = hn::Min(upper, hn::Max(lower, value));
-      if (residual != nullptr) {
-        value = hn::Add(value, load_n(d, residual + r * tile.c_row + v * lanes, count));
-      }
-      store_n(value, d, c, count);
-    });
+  for_each_sum([&](FloatVector & value, int64_t, auto) __attribute__((always_inline)) {
+    value = hn::Min(upper, hn::Max(lower, value));
   });
+  if (tile.finish.residual != nullptr) {
+    for_each_sum([&](FloatVector & value, int64_t at, auto v) __attribute__((always_inline)) {
+      value = hn::Add(value, load_n(d, tile.finish.residual + at, count_of(v)));
+    });
+  }
+  if (tile.columns == kVectors * lanes) {
+    for_each_sum([&](FloatVector & value, int64_t at, auto)
+                     __attribute__((always_inline)) { hn::StoreU(value, d, tile.c + at); });
+  } else {
+    for_each_sum([&](FloatVector & value, int64_t at, auto v) __attribute__((always_inline)) {
+      store_n(value, d, tile.c + at, count_of(v));
+    });
+  }
 }
 
 using TileFunction = void (*)(const Tile&);
@@ -132,9 +165,11 @@ void multiply_panel(Tile tile, int64_t rows) {
   float* c = tile.c;
   const float* residual = tile.finish.residual;
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  const int64_t lower = rows / tiles;
+  const int64_t lower_ones = tiles - rows % tiles;
   int64_t row = 0;
   for (int64_t i = 0; i < tiles; ++i) {
-    const int64_t height = (rows - row) / (tiles - i);
+    const int64_t height = i < lower_ones ? lower : lower + 1;
     tile.a = a + row * tile.a_row;
     tile.c = c + row * tile.c_row;
     if (residual != nullptr) tile.finish.residual = residual + row * tile.c_row;
@@ -152,6 +187,7 @@ void multiply(const BroadcastOperand& a, const VectorOperand& b, int64_t rows, i
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t first = depth.steps * block / blocks;
     const int64_t steps = depth.steps * (block + 1) / blocks - first;
+    const bool accumulate = c.accumulate || block > 0;
     for (int64_t column = 0; column < columns; column += panel) {
       const int64_t count = std::min(panel, columns - column);
       const int64_t b_step = b.packed ? padded_columns(count) : b.step;
@@ -170,9 +206,10 @@ void multiply(const BroadcastOperand& a, const VectorOperand& b, int64_t rows, i
                       .c = c.data + column,
                       .c_row = c.row,
                       .columns = count,
-                      .bias = c.bias != nullptr ? c.bias + column : nullptr,
-                      .accumulate = c.accumulate || block > 0,
-                      .finish = finish},
+                      .bias = c.bias != nullptr && !accumulate ? c.bias + column : nullptr,
+                      .accumulate = accumulate,
+                      .finish = finish,
+                      .first_panel = column == 0},
                      rows);
     }
   }
