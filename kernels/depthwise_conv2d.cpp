@@ -13,6 +13,7 @@
 #include "kernels/conv2d.h"
 #include "kernels/cudnn/conv2d.h"
 #include "kernels/depthwise_rows.h"
+#include "kernels/simd/convolution.h"
 #include "kernels/simd/gemm-inl.h"
 #include "kernels/simd/moments-inl.h"
 #include "kernels/simd/pending-inl.h"
@@ -31,6 +32,7 @@ struct ConvolvedRow {
   int64_t channels;
   int64_t pixels;
   int64_t in_step;
+  int64_t out_step;
   const float* bias;  ///< of each channel, or null
   float lower;
   float upper;
@@ -52,7 +54,7 @@ HWY_INLINE void convolve_vector(D d, const ConvolvedRow& row, int64_t channel, s
   const auto lower = hn::Set(d, row.lower);
   const auto upper = hn::Set(d, row.upper);
   for (int64_t pixel = 0; pixel < row.pixels; ++pixel) {
-    float* out = row.out + pixel * row.channels + channel;
+    float* out = row.out + pixel * row.out_step + channel;
     auto sum = row.accumulate ? load_n(d, out, lanes) : bias;
     if constexpr (kTaps > 0) {
       for (int t = 0; t < kTaps; ++t) {
@@ -69,8 +71,9 @@ HWY_INLINE void convolve_vector(D d, const ConvolvedRow& row, int64_t channel, s
   }
 }
 
-/// out[p, c] = clip(bias[c] + sum over taps of tap[p * in_step + c] * weight[tap + c]) for the
-/// row's pixels p. Goes along the row with the weights of one vector of channels in registers.
+/// out[p * out_step + c] = clip(bias[c] + sum over taps of tap[p * in_step + c] * weight[tap + c])
+/// for the row's pixels p. Goes along the row with the weights of one vector of channels in
+/// registers.
 inline void convolve_row(const ConvolvedRow& row) {
   const hn::ScalableTag<float> d;
   with_tap_count(row.count, [&](auto taps_held) {
@@ -91,11 +94,12 @@ struct Columns {
 };
 
 /// The taps of `columns` of output row `out_row`, for `sweep(taps, count, first, last)`.
-/// row(input row) gives column `-left` of a row, of which only `width` columns from `margin` on can
-/// be read.
+/// row(input row) gives column `-left` of a row, of which only `width` columns, `step` floats
+/// apart, from `margin` on can be read.
 template <typename Row, typename Sweep>
 void for_each_forward_tap(const DepthwiseShape& s, int64_t out_row, const Columns& columns,
-                          int64_t margin, int64_t width, const Row& input_row, const Sweep& sweep) {
+                          int64_t margin, int64_t width, int64_t step, const Row& input_row,
+                          const Sweep& sweep) {
   TapBatches<Sweep> taps(sweep);
   const int64_t first = columns.begin * s.window.stride_w;
   const int64_t last = (columns.end - 1) * s.window.stride_w;
@@ -105,7 +109,7 @@ void for_each_forward_tap(const DepthwiseShape& s, int64_t out_row, const Column
     const float* from = input_row(row);
     for (int64_t kw = 0; kw < s.kernel_w; ++kw) {
       if (first + kw < margin || last + kw >= margin + width) continue;
-      taps.add({from + (first + kw) * s.channels, (kh * s.kernel_w + kw) * s.channels});
+      taps.add({from + (first + kw) * step, (kh * s.kernel_w + kw) * s.channels});
     }
   }
   taps.finish();
@@ -142,29 +146,45 @@ struct ForwardInput {
   const float* packed = nullptr;
 
   bool as_it_stands() const { return packed == nullptr && pending.identity(); }
-  /// Row `row` of all images, `width` pixels, transformed to pixels of `to_channels`.
-  void transform(int64_t row, int64_t width, int64_t to_channels, float* to) const {
+  /// Row `row` of all images, `width` pixels, transformed to channels `wanted`.
+  void transform(int64_t row, int64_t width, Run wanted, float* to) const {
     const float* from = x + row * width * channels;
     if (packed == nullptr) {
       apply_pending(from, width, channels, pending, to, channels);
       return;
     }
-    multiply({from, channels, 1}, {packed}, width, to_channels, {1, channels},
-             {to, to_channels, pending.shift, false, {pending.lower, pending.upper}});
+    multiply({from, channels, 1}, {packed + wanted.begin * channels}, width, wanted.length(),
+             {1, channels},
+             {.data = to,
+              .row = wanted.length(),
+              .bias = pending.has_affine() ? pending.shift + wanted.begin : nullptr,
+              .finish = {pending.lower, pending.upper}});
+  }
+
+  /// How many of the `s.channels` go through a ring together: all, but of those that are made in it
+  /// few enough that they stay in the L1 cache until the last row that sees them is written; in
+  /// whole panels of `packed`.
+  int64_t channels_together(const DepthwiseShape& s) const {
+    constexpr int64_t kRingFloats = 7500;
+    constexpr int64_t kPanel = 32;
+    if (packed == nullptr) return s.channels;
+    const int64_t pixels = s.window.padding.left + s.width + s.window.padding.right;
+    return std::max(kRingFloats / (s.kernel_h * pixels) / kPanel * kPanel, kPanel);
   }
 };
 
-/// Writes rows of y. Where x is to be transformed, rows pass through a ring that does so once and
-/// puts zeros around; else they are read where they stand, and the columns that see beyond the
-/// image, of which each has fewer taps, one by one.
+/// Writes rows of y, of some of its channels. Where x is to be transformed, rows pass through a
+/// ring that does so once and puts zeros around; else they are read where they stand, and the
+/// columns that see beyond the image, of which each has fewer taps, one by one.
 class ForwardRows {
  public:
   ForwardRows(const DepthwiseShape& s, const ForwardInput& input, const DepthwiseFinish& finish,
-              float* y)
-      : s_(s), input_(input), finish_(finish), y_(y) {
+              Run channels, float* y)
+      : s_(s), input_(input), finish_(finish), channels_(channels), y_(y), step_(s.channels) {
     if (!input.as_it_stands()) {
+      step_ = channels.length();
       ring_.emplace(Scratch::input_block, s.kernel_h, s.window.padding.left, s.width,
-                    s.window.padding.right, s.channels);
+                    s.window.padding.right, step_);
     }
   }
 
@@ -177,7 +197,7 @@ class ForwardRows {
       if (out_row == 0) ring_->reset();
       const auto ring_row = [&](int64_t in_row) {
         return ring_->row(in_row, [&](int64_t r, float* to) {
-          input_.transform(image * s_.height + r, s_.width, s_.channels, to);
+          input_.transform(image * s_.height + r, s_.width, channels_, to);
         });
       };
       write_columns(row, {0, s_.out_width}, 0, left + s_.width + s_.window.padding.right, ring_row);
@@ -204,29 +224,42 @@ class ForwardRows {
   void write_columns(int64_t row, const Columns& columns, int64_t margin, int64_t width,
                      const Row& input_row) const {
     const float inf = std::numeric_limits<float>::infinity();
-    for_each_forward_tap(
-        s_, row % s_.out_height, columns, margin, width, input_row,
-        [&](const Tap* taps, int count, bool first, bool last) {
-          convolve_row({.taps = taps,
-                        .count = count,
-                        .weight = finish_.weight,
-                        .channels = s_.channels,
-                        .pixels = columns.end - columns.begin,
-                        .in_step = s_.window.stride_w * s_.channels,
-                        .bias = finish_.bias,
-                        .lower = last ? finish_.lower : -inf,
-                        .upper = last ? finish_.upper : inf,
-                        .accumulate = !first,
-                        .out = y_ + (row * s_.out_width + columns.begin) * s_.channels});
-        });
+    const float* bias = finish_.bias == nullptr ? nullptr : finish_.bias + channels_.begin;
+    float* out = y_ + (row * s_.out_width + columns.begin) * s_.channels + channels_.begin;
+    for_each_forward_tap(s_, row % s_.out_height, columns, margin, width, step_, input_row,
+                         [&](const Tap* taps, int count, bool first, bool last) {
+                           convolve_row({.taps = taps,
+                                         .count = count,
+                                         .weight = finish_.weight + channels_.begin,
+                                         .channels = channels_.length(),
+                                         .pixels = columns.end - columns.begin,
+                                         .in_step = s_.window.stride_w * step_,
+                                         .out_step = s_.channels,
+                                         .bias = bias,
+                                         .lower = last ? finish_.lower : -inf,
+                                         .upper = last ? finish_.upper : inf,
+                                         .accumulate = !first,
+                                         .out = out});
+                         });
   }
 
   const DepthwiseShape& s_;
   const ForwardInput& input_;
   const DepthwiseFinish& finish_;
+  Run channels_;
   float* y_;
+  int64_t step_;  ///< from a pixel that is read to the next
   std::optional<RowRing> ring_;
 };
+
+/// Adds the residual's row of pixels from `first` on to that of y.
+void add_residual(const float* residual, int64_t first, const DepthwiseShape& s, Run channels,
+                  float* y) {
+  for (int64_t pixel = first; pixel < first + s.out_width; ++pixel) {
+    const int64_t at = pixel * s.channels;
+    for (int64_t c = channels.begin; c < channels.end; ++c) y[at + c] += residual[at + c];
+  }
+}
 
 void ForwardFrom(const ForwardInput& input, const RowBands& bands, const float* weight,
                  const DepthwiseShape& s, float* y, const Epilogue& epilogue) {
@@ -236,18 +269,20 @@ void ForwardFrom(const ForwardInput& input, const RowBands& bands, const float* 
                         : scratch(Scratch::partial_sums, moment_floats(bands.count(), s.channels));
   const DepthwiseFinish finish = finish_of(epilogue.pending, weight, s);
   const float* residual = epilogue.residual.data();
+  const int64_t together = input.channels_together(s);
   parallel_for(bands.count(), [&](int64_t band) {
-    ForwardRows rows(s, input, finish, y);
-    for (int64_t row = bands.first(band); row < bands.end(band); ++row) {
-      rows.write(row);
-      const int64_t row_floats = s.out_width * s.channels;
-      float* out = y + row * row_floats;
-      if (residual != nullptr) {
-        for (int64_t i = 0; i < row_floats; ++i) out[i] += residual[row * row_floats + i];
-      }
-      if (partials != nullptr) {
-        accumulate_moments(out, s.out_width, s.channels, s.channels, row == bands.first(band),
-                           moment_block(partials, band, s.channels));
+    for (int64_t begin = 0; begin < s.channels; begin += together) {
+      const Run channels{begin, std::min(begin + together, s.channels)};
+      ForwardRows rows(s, input, finish, channels, y);
+      for (int64_t row = bands.first(band); row < bands.end(band); ++row) {
+        rows.write(row);
+        const int64_t first = row * s.out_width;
+        if (residual != nullptr) add_residual(residual, first, s, channels, y);
+        if (partials != nullptr) {
+          accumulate_moments(y + first * s.channels + begin, s.out_width, s.channels,
+                             channels.length(), row == bands.first(band),
+                             moment_block(partials, band, s.channels).from(begin));
+        }
       }
     }
   });
@@ -360,7 +395,7 @@ void expanded_depthwise_conv2d_forward(const Tensor& x, const Expansion& expansi
   require_shapes(operation, expanded, weight.shape(), window, "y", y.shape());
   require_fits(operation, y, epilogue);
   if (x.device() == Device::cuda) {
-    Tensor whole = scratch_tensor(Scratch::unpooled, expanded, x.device());
+    Tensor whole = scratch_tensor(Scratch::intermediate, expanded, x.device());
     conv2d_forward(x, {}, expansion.weight, {}, {}, whole, {.pending = expansion.pending});
     depthwise_conv2d_forward(whole, {}, weight, window, y, epilogue);
     return;
