@@ -2,7 +2,7 @@
 // peaks, and how much of the time that its work needs at the least is waiting. A layer's work is
 // that of bench/layer_floor.h, BatchNorm and activation functions counted with the convolution they
 // ride with. What it may move a second is what a copy of as many bytes reaches, in whichever cache
-// these fit; layers that run image by image are held against a copy of one image's bytes.
+// these fit; layers that run for a few images at a time are held against a copy of their bytes.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +19,7 @@
 #include "nn/adam.h"
 #include "nn/baseline_cnn.h"
 #include "nn/mobilenet_v2.h"
+#include "nn/model_plan.h"
 #include "nn/trainer.h"
 #include "tensor/parallel.h"
 
@@ -118,7 +119,6 @@ void print_row(const std::string& name, double seconds, double flop, int64_t byt
 
 void print_direction(const Options& options, Model& model, const LayerClock& clock,
                      const Peaks& peaks, bool backward) {
-  constexpr int64_t kImagePart = 256;  // pixels from which layers run image by image
   fmt::print("\n{:<28}{:>8}{:>9}{:>9}{:>8}{:>9}{:>9}\n", backward ? "backward" : "forward", "ms",
              "GFLOP/s", "of peak", "GB/s", "of copy", "bound");
   double rest = 0;
@@ -142,9 +142,11 @@ void print_direction(const Options& options, Model& model, const LayerClock& clo
     flop += std::exchange(flop_before, 0);
     bytes += std::exchange(bytes_before, 0);
     const Shape& shape = floor.output_shape;
-    const bool by_image =
-        options.pass == "forward" && shape.rank() == 3 && shape[0] * shape[1] >= kImagePart;
-    print_row(floor.name, seconds, flop, bytes, by_image ? bytes / options.batch : bytes, peaks);
+    int64_t together = options.batch;
+    if (options.pass == "forward" && shape.rank() == 3) {
+      together = images_together({1, shape[0], shape[1], shape[2]}, options.batch, 1);
+    }
+    print_row(floor.name, seconds, flop, bytes, bytes * together / options.batch, peaks);
   }
   fmt::print("{:<28}{:>8.2f}\n{:<28}{:>8.2f}\n", "what multiplies nothing", 1e3 * rest, "all",
              1e3 * total);

@@ -33,36 +33,52 @@ const float* folded_bias(const Pending& pending, const float* bias, int64_t outp
   return folded;
 }
 
-/// The weights as `slide` wants them, each output's multiplied by its `scale` where there is one.
-SlidingKernel pack_kernel(const float* weight, const Convolution& conv, const float* scale,
-                          bool winograd) {
+/// Whether `conv`, pooled as asked, is computed by Winograd's tiles.
+bool by_winograd(const Convolution& conv, int pool_size) {
+  return winograd_pays(conv) && (pool_size == 1 || pool_size % kWinogradTile == 0);
+}
+
+int64_t Conv2dPackedSize(const Convolution& conv, int pool_size) {
+  return by_winograd(conv, pool_size)
+             ? kWinogradPositions * packed_floats(conv.channels, conv.outputs)
+             : packed_floats(conv.kernel_size(), conv.outputs);
+}
+
+/// Packs the weights as `slide` wants them, each output's multiplied by its `scale` where there is
+/// one.
+void Conv2dPack(const float* weight, const Convolution& conv, const float* scale, int pool_size,
+                float* packed) {
   const int64_t outputs = conv.outputs;
-  if (winograd) {
+  if (by_winograd(conv, pool_size)) {
     const int64_t position = outputs * conv.channels;
     float* u = scratch(Scratch::winograd_inputs, kWinogradPositions * position);
     winograd_kernels(weight, outputs, conv.channels, false, u);
-    return pack_winograd({u, 1, conv.channels, scale}, position, conv.channels, outputs);
+    pack_winograd({u, 1, conv.channels, scale}, position, conv.channels, outputs, packed);
+    return;
   }
   const int64_t depth = conv.kernel_size();
-  float* packed = scratch(Scratch::packed_weights, packed_floats(depth, outputs));
   pack({weight, 1, depth, scale}, 0, depth, depth, outputs, packed);
-  return {packed};
 }
 
 void Conv2dForward(const float* x, const Pending& pending, const float* weight, const float* bias,
-                   Convolution conv, float* y, const Epilogue& epilogue) {
+                   Convolution conv, float* y, const Epilogue& epilogue, const float* packed) {
   const int64_t depth = conv.kernel_size();
   const int64_t outputs = conv.outputs;
   const bool pointwise = conv.pointwise();
   Pooling pooling = epilogue.pooling;
   if (pooling.pools()) conv.out_h -= conv.out_h % pooling.size;
-  const bool winograd = winograd_pays(conv) && (!pooling.pools() || pooling.size % 2 == 0);
+  const bool winograd = by_winograd(conv, pooling.size);
   const int64_t unit_rows = pooling.pools() ? pooling.size : winograd ? kWinogradTile : 1;
   const RowUnits units =
       pointwise ? RowUnits{1, conv.pixels(), 1} : RowUnits{conv.images, conv.out_h, unit_rows};
   const int64_t row_pixels = pointwise ? 1 : conv.out_w;
   const int64_t tasks = task_count(units.count(), units.rows * row_pixels);
-  const SlidingKernel kernel = pack_kernel(weight, conv, epilogue.pending.scale, winograd);
+  if (packed == nullptr) {
+    float* own = scratch(Scratch::packed_weights, Conv2dPackedSize(conv, pooling.size));
+    Conv2dPack(weight, conv, epilogue.pending.scale, pooling.size, own);
+    packed = own;
+  }
+  const SlidingKernel kernel{packed, winograd};
 
   Moments* moments = epilogue.gathered();
   float* partials =
@@ -131,14 +147,34 @@ namespace ember {
 namespace cpu {
 
 HWY_EXPORT(Conv2dForward);
+HWY_EXPORT(Conv2dPackedSize);
+HWY_EXPORT(Conv2dPack);
 
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue,
+                    const Tensor& packed) {
   HWY_DYNAMIC_DISPATCH(Conv2dForward)
   (x.data(), pending, weight.data(), bias.data(),
    convolution_of(x.shape(), weight.shape(), conv2d_output_shape(x.shape(), weight.shape(), window),
                   window),
-   y.data(), epilogue);
+   y.data(), epilogue, packed.data());
+}
+
+/// The convolution with these weights whose image is as large as they.
+Convolution convolution_of(const Shape& weight, const Window& window) {
+  return cpu::convolution_of({1, weight[1], weight[2], weight[3]}, weight, {1, 1, 1, weight[0]},
+                             window);
+}
+
+int64_t conv2d_packed_size(const Shape& weight, const Window& window, const Pooling& pooling) {
+  return HWY_DYNAMIC_DISPATCH(Conv2dPackedSize)(convolution_of(weight, window), pooling.size);
+}
+
+void conv2d_pack(const Tensor& weight, const Window& window, const Epilogue& epilogue,
+                 Tensor& packed) {
+  HWY_DYNAMIC_DISPATCH(Conv2dPack)
+  (weight.data(), convolution_of(weight.shape(), window), epilogue.pending.scale,
+   epilogue.pooling.size, packed.data());
 }
 
 }  // namespace cpu
@@ -165,7 +201,7 @@ bool pools_along(Device device, const Shape& weight) {
 /// The gradient of a convolution's output of `shape`, spread out from that of what it was pooled
 /// to.
 Tensor unpooled(const Tensor& dz, const PendingGradient& pending, const Shape& shape) {
-  Tensor dy = scratch_tensor(Scratch::unpooled, shape, dz.device());
+  Tensor dy = scratch_tensor(Scratch::intermediate, shape, dz.device());
   max_pool2d_backward(dz, pending, dy);
   return dy;
 }
@@ -198,17 +234,37 @@ Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Window& win
   return {x[0], out_h, out_w, weight[0]};
 }
 
+int64_t conv2d_packed_size(const Shape& weight, const Window& window, const Pooling& pooling) {
+  return cpu::conv2d_packed_size(weight, window, pooling);
+}
+
+void conv2d_pack(const Tensor& weight, const Window& window, const Epilogue& epilogue,
+                 Tensor& packed) {
+  EMBER_REQUIRE(packed.size() == conv2d_packed_size(weight.shape(), window, epilogue.pooling),
+                "conv2d_pack: {} floats for weight {}", packed.size(), to_string(weight.shape()));
+  cpu::conv2d_pack(weight, window, epilogue, packed);
+}
+
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue,
+                    const Tensor& packed) {
   Pooling pooling = epilogue.pooling;
   const Shape output =
       require_shapes("conv2d_forward", x.shape(), weight.shape(), y.shape(), window, pooling.size);
   require_bias("conv2d_forward", "bias", bias, weight.shape());
   require_fits("conv2d_forward", y, epilogue);
   if (pooling.pools() && !pools_along(x.device(), weight.shape())) {
-    Tensor whole = scratch_tensor(Scratch::unpooled, output, x.device());
-    conv2d_forward(x, pending, weight, bias, window, whole, {.pending = epilogue.pending});
+    Tensor whole = scratch_tensor(Scratch::intermediate, output, x.device());
+    conv2d_forward(x, pending, weight, bias, window, whole, {.pending = epilogue.pending}, packed);
     max_pool2d_forward(whole, {}, pooling.size, y, pooling.choice);
+    return;
+  }
+  if (!packed.empty()) {
+    EMBER_REQUIRE(x.device() == Device::cpu &&
+                      packed.size() == conv2d_packed_size(weight.shape(), window, pooling),
+                  "conv2d_forward: {} packed floats on {} for weight {}", packed.size(),
+                  to_string(x.device()), to_string(weight.shape()));
+    cpu::conv2d_forward(x, pending, weight, bias, window, y, epilogue, packed);
     return;
   }
   if (cudnn::conv2d_forward(x, pending, weight, bias, window, y, epilogue)) return;

@@ -20,9 +20,18 @@ namespace ember {
 /// The shape of y. Throws when channels differ or the image is smaller than the kernel.
 Shape conv2d_output_shape(const Shape& x, const Shape& weight, const Window& window);
 
-/// y = conv(pending(x), weight) + bias, and its epilogue.
+/// y = conv(pending(x), weight) + bias, and its epilogue. On the CPU, `packed` may hold what
+/// conv2d_pack makes of the weights.
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue);
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue,
+                    const Tensor& packed = {});
+
+/// Writes the weights in the order in which the CPU's kernels read them, scaled as `epilogue` says:
+/// once for many calls of conv2d_forward, each of which would do it anew.
+void conv2d_pack(const Tensor& weight, const Window& window, const Epilogue& epilogue,
+                 Tensor& packed);
+/// The floats of `packed`.
+int64_t conv2d_packed_size(const Shape& weight, const Window& window, const Pooling& pooling);
 
 /// dx = gradient of the *transformed* input, from dy = pending(dz); added to dx's content when
 /// `accumulate`. With `norm`, a BatchNorm whose gradient dx is, also what that makes of dx.
@@ -43,7 +52,11 @@ void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz
 
 namespace cpu {
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
-                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue);
+                    const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue,
+                    const Tensor& packed = {});
+int64_t conv2d_packed_size(const Shape& weight, const Window& window, const Pooling& pooling);
+void conv2d_pack(const Tensor& weight, const Window& window, const Epilogue& epilogue,
+                 Tensor& packed);
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm);
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,

@@ -40,7 +40,10 @@ SlidingKernel pack_turned_kernel(const float* weight, const Convolution& conv, b
   if (winograd) {
     float* u = scratch(Scratch::winograd_inputs, kWinogradPositions * channels * outputs);
     winograd_kernels(weight, channels, outputs, true, u);
-    return pack_winograd({u, outputs, 1}, channels * outputs, channels, outputs);
+    float* packed =
+        scratch(Scratch::packed_weights, kWinogradPositions * packed_floats(channels, outputs));
+    pack_winograd({u, outputs, 1}, channels * outputs, channels, outputs, packed);
+    return {packed, true};
   }
   const int64_t taps = conv.kernel_h * conv.kernel_w;
   const int64_t depth = conv.kernel_size();

@@ -28,6 +28,7 @@ void depthwise_conv2d_forward(const Tensor& x, const Pending& pending, const Ten
 struct Expansion {
   Tensor weight;
   Pending pending{};
+  Tensor packed{};  ///< what conv2d_pack makes of it, or empty
 };
 
 /// y = conv(pending(x * weight), weight) of `expansion` and of the depthwise convolution, and its

@@ -41,6 +41,14 @@ bool Conv2D::expands() const {
          options_.activation == Activation::linear;
 }
 
+int64_t Conv2D::packed_size(const Pooling& pooling) const {
+  return conv2d_packed_size(parameters()[0].value.shape(), window_, pooling);
+}
+
+void Conv2D::pack(const Epilogue& epilogue, Tensor& packed) const {
+  conv2d_pack(parameters()[0].value, window_, epilogue, packed);
+}
+
 int64_t Conv2D::macs(std::span<const Shape> inputs, const Shape& output) const {
   return output[1] * output[2] * output[3] * options_.kernel[0] * options_.kernel[1] * inputs[0][3];
 }
@@ -49,7 +57,8 @@ Signal Conv2D::forward(const Forward& pass) {
   const Signal& x = pass.inputs[0];
   Tensor y = pass.out;
   const Tensor bias = options_.bias ? parameters()[1].value : Tensor();
-  conv2d_forward(x.raw, x.pending, parameters()[0].value, bias, window_, y, pass.epilogue);
+  conv2d_forward(x.raw, x.pending, parameters()[0].value, bias, window_, y, pass.epilogue,
+                 pass.packed);
   return {y, clip_of(options_.activation), pass.epilogue.fold != nullptr};
 }
 

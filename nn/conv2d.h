@@ -42,6 +42,9 @@ class Conv2D : public Layer {
 
   /// Known once the layer is part of a model.
   const Window& window() const { return window_; }
+  /// See conv2d_pack.
+  int64_t packed_size(const Pooling& pooling) const;
+  void pack(const Epilogue& epilogue, Tensor& packed) const;
   /// Whether it can be the Expansion of a depthwise convolution.
   bool expands() const;
 

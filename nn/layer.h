@@ -59,6 +59,7 @@ struct Forward {
   Epilogue epilogue;  ///< what a convolution does to `out` besides: see Layer::takes_epilogue
   /// What a depthwise convolution is given instead of its input being expanded before; or null.
   const Expansion* expansion = nullptr;
+  Tensor packed{};  ///< what conv2d_pack makes of a convolution's weights, or empty
   const Step& step;
 };
 

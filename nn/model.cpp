@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "nn/batch_norm.h"
+#include "nn/conv2d.h"
 #include "nn/max_pool2d.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
@@ -142,7 +143,8 @@ Plan& Model::plan_for(int64_t batch, bool training) {
   if (!plan || plan->batch < batch || plan->threads != thread_count()) {
     plan.reset();
     version_ += 1;
-    plan = make_plan(nodes_, batch, training, thread_count(), device_);
+    plan = make_plan(nodes_, {1, image_[0], image_[1], image_[2]}, batch, training, thread_count(),
+                     device_);
     if (training) {
       for_each_parameter([this](Layer& layer, Parameter& parameter) {
         const bool wanted = layer.trainable() && parameter.learned;
@@ -155,6 +157,21 @@ Plan& Model::plan_for(int64_t batch, bool training) {
   return *plan;
 }
 
+Pending Model::pending_of(const EpilogueLayers& layers, const Step& step) {
+  // BatchNorm and activation compute nothing here: they say what they leave pending.
+  Signal signal;
+  for (Value value : {layers.norm, layers.activation}) {
+    if (value == kInput) continue;
+    signal = layer(value).forward({.inputs = {&signal, 1},
+                                   .out = {},
+                                   .state = {},
+                                   .epilogue = {},
+
+                                   .step = step});
+  }
+  return signal.pending;
+}
+
 Epilogue Model::epilogue_of(const EpilogueLayers& layers, const Tensor& images,
                             std::span<const Signal> values, const Tensor& out,
                             const ByteTensor& state, const Step& step) {
@@ -163,19 +180,27 @@ Epilogue Model::epilogue_of(const EpilogueLayers& layers, const Tensor& images,
         .pooling =
             dynamic_cast<const MaxPool2D&>(layer(layers.pool)).pooling(state.reshape(out.shape()))};
   }
-  // BatchNorm and activation compute nothing here: they say what they leave pending.
-  Signal signal{out, {}};
-  for (Value value : {layers.norm, layers.activation}) {
-    if (value == kInput) continue;
-    signal = layer(value).forward(
-        {.inputs = {&signal, 1}, .out = {}, .state = {}, .epilogue = {}, .step = step});
-  }
-  Epilogue epilogue{.pending = signal.pending};
+  Epilogue epilogue{.pending = pending_of(layers, step)};
   if (layers.sum != kInput) {
     epilogue.residual =
         layers.residual == kInput ? images : values[static_cast<size_t>(layers.residual)].raw;
   }
   return epilogue;
+}
+
+void Model::pack_weights(Plan& plan, const Step& step) {
+  const size_t layers = plan.stages.back().begin;
+  parallel_tasks(static_cast<int64_t>(layers), [&](int64_t task) {
+    const size_t i = layers - 1 - static_cast<size_t>(task);  // the last ones have most weights
+    const auto* conv = dynamic_cast<const Conv2D*>(nodes_[i].layer.get());
+    if (conv == nullptr) return;
+    const EpilogueLayers& behind = plan.epilogues[i];
+    Epilogue epilogue{.pending = pending_of(behind, step)};
+    if (behind.pool != kInput) {
+      epilogue.pooling = dynamic_cast<const MaxPool2D&>(layer(behind.pool)).pooling({});
+    }
+    conv->pack(epilogue, plan.packed[i]);
+  });
 }
 
 void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
@@ -191,8 +216,8 @@ void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
   if (const Value before = plan.expansions[index]; before != kInput) {
     const auto i = static_cast<size_t>(before);
     inputs[0] = signal_of(nodes_[i].inputs[0]);
-    expansion = {layer(before).parameter("kernel").value,
-                 epilogue_of(plan.epilogues[i], images, values, {}, {}, step).pending};
+    expansion = {layer(before).parameter("kernel").value, pending_of(plan.epilogues[i], step),
+                 plan.packed[i]};
   }
   const EpilogueLayers& behind = plan.epilogues[index];
   Epilogue epilogue = epilogue_of(behind, images, values, out, state, step);
@@ -204,23 +229,49 @@ void Model::run_layer(const Plan& plan, size_t index, const Tensor& images,
                                        .state = state,
                                        .epilogue = epilogue,
                                        .expansion = expansion ? &*expansion : nullptr,
+                                       .packed = plan.packed[index],
                                        .step = step});
   for (Value value : {behind.pool, behind.norm, behind.activation, behind.sum}) {
     if (value != kInput) values[static_cast<size_t>(value)] = values[index];
   }
 }
 
-void Model::run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step) {
-  const auto thread = static_cast<size_t>(omp_get_thread_num());
-  if (image == 0) plan.first_image_thread = thread;
-  auto& values = plan.image_values[thread];
-  const Tensor pixels = images.rows(image, image + 1);
-  for (size_t i = 0; i < plan.image_end; ++i) {
+void Model::run_stage(Plan& plan, Stage& stage, const Tensor& images, int64_t first, int64_t last,
+                      const Step& step) {
+  const bool last_stage = stage.lanes.empty();
+  Lane& lane = last_stage ? plan.whole : stage.lanes[static_cast<size_t>(omp_get_thread_num())];
+  const Tensor pixels = images.rows(first, last);
+  if (!last_stage) {
+    for (size_t i = 0; i < stage.begin; ++i) {
+      const Signal& value = plan.whole.values[i];
+      if (!value.raw.empty()) lane.values[i] = {value.raw.rows(first, last), value.pending};
+    }
+  }
+  for (size_t i = stage.begin; i < stage.end; ++i) {
     if (plan.absorbed[i]) continue;
-    if (plan.threads == 1) observer_(nodes_[i].layer.get(), false);
-    const Slot& slot = plan.image_slots[thread][i];
-    const Tensor out = plan.crosses[i] ? plan.slots[i].out.rows(image, image + 1) : slot.out;
-    run_layer(plan, i, pixels, values, out, plan.image_slots[thread][plan.keeper(i)].state, step);
+    if (last_stage || plan.threads == 1) observer_(nodes_[i].layer.get(), false);
+    Tensor out = lane.slots[i].out;
+    if (plan.crosses[i]) {
+      out = plan.whole.slots[i].out.rows(first, last);
+    } else if (!out.empty()) {
+      out = out.rows(0, last - first);
+    }
+    const size_t keeper = plan.keeper(i);
+    const ByteTensor state = state_for(*nodes_[keeper].layer, lane.slots[keeper].state,
+                                       nodes_[keeper].shape.with_rows(last - first));
+    run_layer(plan, i, pixels, lane.values, out, state, step);
+  }
+  if (last_stage || first > 0) return;
+  // What the images write side by side is seen as one batch, under the same pending transform.
+  for (size_t i = stage.begin; i < stage.end; ++i) {
+    const Value root = plan.roots[i];
+    Tensor whole;
+    if (root == kInput) {
+      whole = images;
+    } else if (plan.crosses[static_cast<size_t>(root)]) {
+      whole = plan.whole.slots[static_cast<size_t>(root)].out.rows(0, images.dim(0));
+    }
+    plan.whole.values[i] = {whole, lane.values[i].pending};
   }
 }
 
@@ -245,36 +296,17 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
   }
   observer_(folded, false);
   batch_norm_fold(folds_);
+  pack_weights(plan, step);
 
-  parallel_tasks(plan.image_end == 0 ? 0 : batch,
-                 [&](int64_t image) { run_image(plan, images, image, step); });
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    const Node& node = nodes_[i];
-    if (i >= plan.image_end) {
-      if (plan.absorbed[i]) continue;
-      observer_(node.layer.get(), false);
-      const Slot& slot = plan.slots[i];
-      const Tensor out = slot.out.empty() ? slot.out : slot.out.rows(0, batch);
-      const size_t keeper = plan.keeper(i);
-      const ByteTensor state = state_for(*nodes_[keeper].layer, plan.slots[keeper].state,
-                                         nodes_[keeper].shape.with_rows(batch));
-      run_layer(plan, i, images, plan.values, out, state, step);
-      continue;
-    }
-    // What the images have written side by side is seen as one batch, under the same pending
-    // transform.
-    const Value root = plan.roots[i];
-    Tensor whole;
-    if (root == kInput) {
-      whole = images;
-    } else if (plan.crosses[static_cast<size_t>(root)]) {
-      whole = plan.slots[static_cast<size_t>(root)].out.rows(0, batch);
-    }
-    plan.values[i] = {whole, plan.image_values[plan.first_image_thread][i].pending};
+  for (Stage& stage : plan.stages) {
+    parallel_tasks((batch + stage.images - 1) / stage.images, [&](int64_t task) {
+      const int64_t first = task * stage.images;
+      run_stage(plan, stage, images, first, std::min(first + stage.images, batch), step);
+    });
   }
 
   observer_(nullptr, false);
-  const Signal& output = plan.values.back();
+  const Signal& output = plan.whole.values.back();
   if (output.pending.identity()) return output.raw;
   if (materialized_.empty() || materialized_.dim(0) < batch) {
     materialized_ = Tensor(output.raw.shape(), device_);
@@ -289,9 +321,9 @@ void Model::backward(const Tensor& doutput) {
                 name_);
   Plan& plan = *training_;
   const int64_t batch = images_.dim(0);
-  EMBER_REQUIRE(doutput.shape() == plan.values.back().raw.shape(),
+  EMBER_REQUIRE(doutput.shape() == plan.whole.values.back().raw.shape(),
                 "{}: the gradient {} of an output {}", name_, to_string(doutput.shape()),
-                to_string(plan.values.back().raw.shape()));
+                to_string(plan.whole.values.back().raw.shape()));
   plan.gradients.back() = {doutput, {}};
   plan.summed.assign(nodes_.size(), false);
   for (size_t i = nodes_.size(); i-- > 0;) {
@@ -302,7 +334,8 @@ void Model::backward(const Tensor& doutput) {
     std::array<std::optional<BatchNormBackward>, kMostInputs> norms;
     for (size_t k = 0; k < node.inputs.size(); ++k) {
       const Value input = node.inputs[k];
-      inputs[k] = input == kInput ? Signal{images_, {}} : plan.values[static_cast<size_t>(input)];
+      inputs[k] =
+          input == kInput ? Signal{images_, {}} : plan.whole.values[static_cast<size_t>(input)];
       gradients[k] = plan.input_gradients[i][k];
       if (gradients[k].accumulate) {
         // The gradient that another reader has left, which this one adds to.
@@ -313,7 +346,7 @@ void Model::backward(const Tensor& doutput) {
         gradients[k].buffer = gradients[k].buffer.rows(0, batch);
       }
       if (const auto [norm, value] = plan.norms[i][k]; norm != kInput) {
-        const Signal& behind = plan.values[static_cast<size_t>(value)];
+        const Signal& behind = plan.whole.values[static_cast<size_t>(value)];
         norms[k] = layer(norm).wanted_sums(step_, behind.raw, behind.pending);
         gradients[k].norm = norms[k] ? &*norms[k] : nullptr;
       }
@@ -321,8 +354,8 @@ void Model::backward(const Tensor& doutput) {
     observer_(node.layer.get(), true);
     node.layer->backward(
         {.inputs = {inputs.data(), node.inputs.size()},
-         .output = plan.values[i],
-         .state = state_for(*node.layer, plan.slots[i].state, node.shape.with_rows(batch)),
+         .output = plan.whole.values[i],
+         .state = state_for(*node.layer, plan.whole.slots[i].state, node.shape.with_rows(batch)),
          .gradient = plan.gradients[i],
          .summed = plan.summed[i],
          .inputs_gradient = {gradients.data(), node.inputs.size()},

@@ -105,11 +105,16 @@ class Model {
   std::vector<Shape> input_shapes(const Node& node) const;
   void forget_plans();
   Plan& plan_for(int64_t batch, bool training);
-  void run_image(Plan& plan, const Tensor& images, int64_t image, const Step& step);
+  /// Runs the layers of `stage` for images [first, last).
+  void run_stage(Plan& plan, Stage& stage, const Tensor& images, int64_t first, int64_t last,
+                 const Step& step);
   /// Runs a layer and those of its epilogue, and sets their values. `state` is that of
   /// Plan::keeper.
   void run_layer(const Plan& plan, size_t index, const Tensor& images, std::span<Signal> values,
                  const Tensor& out, const ByteTensor& state, const Step& step);
+  /// What the layers of an epilogue leave pending.
+  Pending pending_of(const EpilogueLayers& layers, const Step& step);
+  void pack_weights(Plan& plan, const Step& step);
   Epilogue epilogue_of(const EpilogueLayers& layers, const Tensor& images,
                        std::span<const Signal> values, const Tensor& out, const ByteTensor& state,
                        const Step& step);

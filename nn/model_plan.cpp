@@ -13,8 +13,8 @@
 namespace ember {
 namespace {
 
-// Below this many pixels an image alone no longer keeps the matrix products busy.
-constexpr int64_t kSmallestLoneImage = 256;
+// With fewer pixels the matrix products do not get busy.
+constexpr int64_t kBusyPixels = 256;
 
 int64_t bytes_of(const Shape& shape) { return shape.size() * static_cast<int64_t>(sizeof(float)); }
 
@@ -59,8 +59,13 @@ struct SlotBuffers {
 
 class Planner {
  public:
-  Planner(std::span<const Node> nodes, int64_t batch, bool training, int threads, Device device)
-      : nodes_(nodes), count_(static_cast<int>(nodes.size())), threads_(threads), device_(device) {
+  Planner(std::span<const Node> nodes, const Shape& image, int64_t batch, bool training,
+          int threads, Device device)
+      : nodes_(nodes),
+        image_(image),
+        count_(static_cast<int>(nodes.size())),
+        threads_(threads),
+        device_(device) {
     plan_.batch = batch;
     plan_.training = training;
     plan_.threads = threads;
@@ -70,9 +75,11 @@ class Planner {
     find_gradient_layers();
     find_epilogues();
     find_expansions();
-    find_image_part();
-    plan_image_arenas();
+    find_stages();
+    find_crossings();
+    plan_lanes();
     plan_batch_arena();
+    plan_packed_weights();
     find_norms();
     return std::move(plan_);
   }
@@ -95,15 +102,23 @@ class Planner {
   Value root_of(Value value) const {
     return value == kInput ? kInput : plan_.roots[static_cast<size_t>(value)];
   }
-  /// With fewer images than threads, and on a GPU, the layers' own parallelism serves better.
-  bool runs_by_image() const { return plan_.batch >= threads_ && device_ == Device::cpu; }
-  /// Whether one image of this shape is enough for the matrix products.
-  static bool keeps_busy(const Shape& shape) {
-    return shape.rank() == 4 && shape[1] * shape[2] >= kSmallestLoneImage;
+  /// Of which shape, for a batch of 1, the first input of `value` is.
+  const Shape& read_shape(Value value) const {
+    const Value input = nodes_[static_cast<size_t>(value)].inputs[0];
+    return input == kInput ? image_ : nodes_[static_cast<size_t>(input)].shape;
   }
-  bool in_image_part(Value value) const { return value < static_cast<int>(plan_.image_end); }
+  int64_t images_together(const Shape& shape) const {
+    return device_ == Device::cpu ? ember::images_together(shape, plan_.batch, threads_)
+                                  : plan_.batch;
+  }
+  size_t stage_of(Value value) const {
+    size_t stage = 0;
+    while (static_cast<size_t>(value) >= plan_.stages[stage].end) ++stage;
+    return stage;
+  }
+  bool in_last_stage(Value value) const { return stage_of(value) + 1 == plan_.stages.size(); }
 
-  // The images are there at time 0 and so is what the image part hands on.
+  // The images are there at time 0.
   static int forward_time(Value value) { return value + 1; }
   int loss_time() const { return count_ + 1; }
   int backward_time(Value value) const { return loss_time() + count_ - value; }
@@ -179,13 +194,12 @@ class Planner {
   /// of that one.
   void find_expansions() {
     plan_.expansions.assign(nodes_.size(), kInput);
-    if (!runs_by_image()) return;
     for (Value value = 0; value < count_; ++value) {
       const auto* conv = dynamic_cast<const Conv2D*>(&layer(value));
       const EpilogueLayers& behind = plan_.epilogues[static_cast<size_t>(value)];
       const Node& node = nodes_[static_cast<size_t>(value)];
       if (conv == nullptr || !conv->expands() || behind.norm == kInput || behind.sum != kInput ||
-          !keeps_busy(node.shape) || !settled(node.inputs[0])) {
+          images_together(node.shape) != 1 || !settled(node.inputs[0])) {
         continue;
       }
       const Value last = behind.activation == kInput ? behind.norm : behind.activation;
@@ -199,34 +213,55 @@ class Planner {
     }
   }
 
-  void find_image_part() {
-    size_t end = 0;
-    while (end < nodes_.size()) {
-      const Shape& shape = written_shape(static_cast<Value>(end));
-      if (plan_.needs_gradient[end] || !keeps_busy(shape)) break;
-      ++end;
+  void find_stages() {
+    int64_t together = 0;
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      const auto value = static_cast<Value>(i);
+      // What another layer computes is in its stage.
+      if (!plan_.absorbed[i] || i == 0) {
+        together = std::max(
+            together, plan_.needs_gradient[i] ? plan_.batch : images_together(read_shape(value)));
+      }
+      if (plan_.stages.empty() || plan_.stages.back().images != together) {
+        plan_.stages.push_back({.begin = i, .end = i, .images = together, .lanes = {}});
+      }
+      plan_.stages.back().end = i + 1;
     }
-    plan_.image_end = runs_by_image() ? end : 0;
+    if (together != plan_.batch) {
+      const size_t end = nodes_.size();
+      plan_.stages.push_back({.begin = end, .end = end, .images = plan_.batch, .lanes = {}});
+    }
+  }
 
+  void find_crossings() {
     plan_.crosses.assign(nodes_.size(), false);
-    const auto cross = [&](Value value) {
+    const auto cross = [&](Value value, size_t reader) {
       const Value root = root_of(value);
-      if (root != kInput && in_image_part(root)) plan_.crosses[static_cast<size_t>(root)] = true;
+      if (root != kInput && stage_of(root) < reader)
+        plan_.crosses[static_cast<size_t>(root)] = true;
     };
-    for (size_t reader = plan_.image_end; reader < nodes_.size(); ++reader) {
-      for (Value input : nodes_[reader].inputs) cross(input);
+    for (size_t stage = 0; stage < plan_.stages.size(); ++stage) {
+      for (size_t reader = plan_.stages[stage].begin; reader < plan_.stages[stage].end; ++reader) {
+        for (Value input : nodes_[reader].inputs) cross(input, stage);
+      }
     }
-    if (plan_.image_end == nodes_.size()) cross(count_ - 1);
+    cross(count_ - 1, plan_.stages.size() - 1);
   }
 
   bool writes(Value value) const { return root_of(value) == value; }
+
+  /// When `reader` has read what `root` writes, for all images if that crosses.
+  int read_time(Value root, Value reader) const {
+    if (stage_of(root) == stage_of(reader) || in_last_stage(reader)) return forward_time(reader);
+    return forward_time(static_cast<Value>(plan_.stages[stage_of(reader)].end) - 1);
+  }
 
   /// The last forward time at which somebody reads the memory that `root` writes.
   int last_read(Value root) const {
     int time = forward_time(root);
     for (Value reader = root + 1; reader < count_; ++reader) {
       for (Value input : nodes_[static_cast<size_t>(reader)].inputs) {
-        if (root_of(input) == root) time = forward_time(reader);
+        if (root_of(input) == root) time = read_time(root, reader);
       }
     }
     return root_of(count_ - 1) == root ? loss_time() : time;
@@ -269,27 +304,33 @@ class Planner {
             .state = arena.view<uint8_t>(buffers.state, {layer(value).state_bytes(shape)})};
   }
 
-  void plan_image_arenas() {
-    if (plan_.image_end == 0) return;
-    plan_.image_slots.assign(static_cast<size_t>(threads_), std::vector<Slot>(plan_.image_end));
-    plan_.image_values.assign(static_cast<size_t>(threads_), std::vector<Signal>(plan_.image_end));
-    for (auto& slots : plan_.image_slots) {
-      Arena arena(device_);
-      std::vector<SlotBuffers> buffers(plan_.image_end);
-      for (size_t i = 0; i < plan_.image_end; ++i) {
-        const auto value = static_cast<Value>(i);
-        if (!plan_.crosses[i]) buffers[i].out = add_out(arena, value, 1, forward_time(value));
-        buffers[i].state = add_state(arena, value, 1);
+  void plan_lanes() {
+    for (Stage& stage : plan_.stages) {
+      if (&stage == &plan_.stages.back()) break;
+      stage.lanes.resize(static_cast<size_t>(threads_));
+      for (Lane& lane : stage.lanes) {
+        lane.slots.resize(nodes_.size());
+        lane.values.resize(nodes_.size());
+        Arena arena(device_);
+        std::vector<SlotBuffers> buffers(nodes_.size());
+        for (size_t i = stage.begin; i < stage.end; ++i) {
+          const auto value = static_cast<Value>(i);
+          if (!plan_.crosses[i]) {
+            buffers[i].out = add_out(arena, value, stage.images, forward_time(value));
+          }
+          buffers[i].state = add_state(arena, value, stage.images);
+        }
+        plan_.bytes += arena.allocate();
+        for (size_t i = stage.begin; i < stage.end; ++i) {
+          lane.slots[i] = slot(arena, buffers[i], static_cast<Value>(i), stage.images);
+        }
       }
-      plan_.bytes += arena.allocate();
-      for (size_t i = 0; i < plan_.image_end; ++i)
-        slots[i] = slot(arena, buffers[i], static_cast<Value>(i), 1);
     }
   }
 
   void plan_batch_arena() {
-    plan_.slots.resize(nodes_.size());
-    plan_.values.resize(nodes_.size());
+    plan_.whole.slots.resize(nodes_.size());
+    plan_.whole.values.resize(nodes_.size());
     plan_.gradients.resize(nodes_.size());
     plan_.input_gradients.resize(nodes_.size());
 
@@ -297,11 +338,14 @@ class Planner {
     std::vector<SlotBuffers> buffers(nodes_.size());
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
-      if (!in_image_part(value)) {
+      if (in_last_stage(value)) {
         buffers[i] = {add_out(arena, value, plan_.batch, forward_time(value)),
                       add_state(arena, value, plan_.batch)};
       } else if (plan_.crosses[i]) {
-        buffers[i].out = add_out(arena, value, plan_.batch, 0);
+        // Some images are at the beginning of the stage while others have left it.
+        const size_t first = plan_.stages[stage_of(value)].begin;
+        buffers[i].out =
+            add_out(arena, value, plan_.batch, forward_time(static_cast<Value>(first)));
       }
     }
     const auto gradients = plan_gradients(arena);
@@ -309,12 +353,25 @@ class Planner {
 
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
-      plan_.slots[i] = slot(arena, buffers[i], value, plan_.batch);
+      plan_.whole.slots[i] = slot(arena, buffers[i], value, plan_.batch);
       for (size_t k = 0; k < nodes_[i].inputs.size(); ++k) {
         if (gradients[i][k] == kNone) continue;
         plan_.input_gradients[i][k].buffer =
             arena.view<float>(gradients[i][k], batch_shape(nodes_[i].inputs[k]));
       }
+    }
+  }
+
+  void plan_packed_weights() {
+    plan_.packed.resize(nodes_.size());
+    for (size_t i = 0; i < plan_.stages.back().begin; ++i) {
+      const auto* conv = dynamic_cast<const Conv2D*>(nodes_[i].layer.get());
+      if (conv == nullptr) continue;
+      const Value pool = plan_.epilogues[i].pool;
+      const Pooling pooling =
+          pool == kInput ? Pooling{} : dynamic_cast<const MaxPool2D&>(layer(pool)).pooling({});
+      plan_.packed[i] = Tensor({conv->packed_size(pooling)});
+      plan_.bytes += bytes_of(plan_.packed[i].shape());
     }
   }
 
@@ -406,6 +463,7 @@ class Planner {
   }
 
   std::span<const Node> nodes_;
+  Shape image_;
   int count_;
   int threads_;
   Device device_;
@@ -414,9 +472,17 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(std::span<const Node> nodes, int64_t batch, bool training, int threads,
-               Device device) {
-  return Planner(nodes, batch, training, threads, device).make();
+int64_t images_together(const Shape& shape, int64_t batch, int threads) {
+  if (shape.rank() != 4) return batch;
+  for (int64_t images : {1, 4}) {
+    if (images * shape[1] * shape[2] >= kBusyPixels && images * threads <= batch) return images;
+  }
+  return batch;
+}
+
+Plan make_plan(std::span<const Node> nodes, const Shape& image, int64_t batch, bool training,
+               int threads, Device device) {
+  return Planner(nodes, image, batch, training, threads, device).make();
 }
 
 }  // namespace ember

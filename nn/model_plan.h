@@ -45,6 +45,21 @@ struct NormBehind {
   Value value = kInput;
 };
 
+/// What one thread works with: for each layer, its memory and what it hands on.
+struct Lane {
+  std::vector<Slot> slots;
+  std::vector<Signal> values;
+};
+
+/// Layers [begin, end), which a thread runs one after the other for the same few images while
+/// others take other images. The last stage of a plan, which may be empty, has the whole batch.
+struct Stage {
+  size_t begin = 0;
+  size_t end = 0;
+  int64_t images = 0;       ///< see images_together
+  std::vector<Lane> lanes;  ///< [thread]; none in the last stage
+};
+
 /// Where everything of one kind of pass lies, for batches of up to `batch` images.
 ///
 /// Time runs through the layers and, in training, back again. A buffer lives from the layer that
@@ -55,13 +70,8 @@ struct Plan {
   bool training = false;
   int threads = 1;
 
-  /// On the CPU, layers [0, image_end) run image by image, each thread in an arena of its own. What
-  /// later layers read of them has its slot in the batch's arena.
-  size_t image_end = 0;
-  std::vector<bool> crosses;  ///< for each layer: written by an image, read by the batch part
-  std::vector<std::vector<Slot>> image_slots;  ///< [thread][layer]
-  std::vector<std::vector<Signal>> image_values;
-  size_t first_image_thread = 0;  ///< that has run the first image of a pass
+  std::vector<Stage> stages;
+  std::vector<bool> crosses;  ///< for each layer: later stages read what it writes
 
   std::vector<EpilogueLayers> epilogues;  ///< [layer]
   std::vector<Value> expansions;  ///< [layer]: the 1x1 convolution that is its Expansion, or kInput
@@ -72,8 +82,11 @@ struct Plan {
   }
   std::vector<Value> roots;  ///< [layer]: whose memory its output is in; kInput for the images'
 
-  std::vector<Slot> slots;  ///< [layer], for the whole batch
-  std::vector<Signal> values;
+  /// [layer]: where the weights of a convolution in a stage that threads share out are packed,
+  /// once for all images; empty for the others.
+  std::vector<Tensor> packed;
+
+  Lane whole;  ///< the last stage's, and what crosses from the others
 
   std::vector<bool> needs_gradient;  ///< for each layer: runs backward
   std::vector<std::vector<InputGradient>>
@@ -86,9 +99,15 @@ struct Plan {
   int64_t bytes = 0;  ///< of all arenas together
 };
 
-/// Plans one kind of pass through the layers. Throws when an activation is read in an order that
-/// shared gradients do not allow.
-Plan make_plan(std::span<const Node> nodes, int64_t batch, bool training, int threads,
-               Device device);
+/// How many images of a batch layers that need no gradient and read activations of `shape`, (N, H,
+/// W, C), run for at a time on the CPU: few, so that what they hand on stays in a thread's cache,
+/// but enough to keep the matrix products busy. The whole batch where one or a few images are too
+/// little, or too much for all threads to get some: then the layers' own parallelism serves better.
+int64_t images_together(const Shape& shape, int64_t batch, int threads);
+
+/// Plans one kind of pass through the layers, for images of shape `image` (1, H, W, C). Throws when
+/// an activation is read in an order that shared gradients do not allow.
+Plan make_plan(std::span<const Node> nodes, const Shape& image, int64_t batch, bool training,
+               int threads, Device device);
 
 }  // namespace ember

@@ -14,7 +14,7 @@ enum class Scratch {
   packed_weights,
   gradient_block,
   partial_sums,
-  unpooled,
+  intermediate,
   winograd_inputs,
   winograd_outputs,
   workspace,

@@ -81,15 +81,13 @@ struct SlidingKernel {
   bool winograd = false;  ///< `packed` holds the 16 matrices of winograd-inl.h
 };
 
-/// SlidingKernel of U (16, rows, columns), of which `b` says where a position's elements are.
-inline SlidingKernel pack_winograd(PackSource b, int64_t position, int64_t channels,
-                                   int64_t outputs) {
+/// Packs U (16, rows, columns), of which `b` says where a position's elements are.
+inline void pack_winograd(PackSource b, int64_t position, int64_t channels, int64_t outputs,
+                          float* packed) {
   const int64_t floats = packed_floats(channels, outputs);
-  float* packed = scratch(Scratch::packed_weights, kWinogradPositions * floats);
   for (int64_t i = 0; i < kWinogradPositions; ++i, b.data += position) {
     pack(b, 0, channels, channels, outputs, packed + i * floats);
   }
-  return {packed, true};
 }
 
 /// Computes units of rows of one image, which see `x` from its first row on.

@@ -97,6 +97,24 @@ TEST_CASE("conv2d_forward gathers the moments of its output, and folds a BatchNo
   });
 }
 
+TEST_CASE("conv2d_forward does the same with weights that were packed before") {
+  for (const ConvolutionCase& c : kConvolutionCases) {
+    CAPTURE(c.name);
+    const Tensor x = random_uniform(c.x, -1, 1, 1);
+    const Tensor weight = random_uniform(c.weight, -1, 1, 2);
+    const Tensor bias = random_uniform({c.weight[0]}, -1, 1, 3);
+    for_each_epilogue(output_shape(c), [&](const Epilogue& epilogue) {
+      Tensor expected = poisoned(output_shape(c));
+      conv2d_forward(x, {}, weight, bias, c.window, expected, epilogue);
+      Tensor packed = poisoned({conv2d_packed_size(c.weight, c.window, {})});
+      conv2d_pack(weight, c.window, epilogue, packed);
+      Tensor y = poisoned(output_shape(c));
+      conv2d_forward(x, {}, weight, bias, c.window, y, epilogue, packed);
+      REQUIRE(equal_bytes(y, expected));
+    });
+  }
+}
+
 TEST_CASE("conv2d within a parallel loop gives the same bytes image by image") {
   for (int64_t channels : {8, 24}) {  // the latter by Winograd's tiles
     const ConvolutionCase c{"", {4, 9, 9, channels}, {24, 3, 3, channels}, {1, 1, Padding::all(1)}};
@@ -122,6 +140,11 @@ TEST_CASE("conv2d says which shapes do not fit") {
       doctest::Contains("x (1, 4, 4, 3) and weight (8, 3, 3, 3) give (1, 2, 2, 8), not "
                         "(1, 4, 4, 8)"),
       Error);
+  Tensor fits = Tensor::zeros({1, 2, 2, 8});
+  Tensor packed = Tensor::zeros({27});
+  CHECK_THROWS_WITH_AS(conv2d_forward(x, {}, weight, {}, {}, fits, {}, packed),
+                       doctest::Contains("27 packed floats"), Error);
+  CHECK_THROWS_WITH_AS(conv2d_pack(weight, {}, {}, packed), doctest::Contains("27 floats"), Error);
   CHECK_THROWS_AS(conv2d_output_shape({1, 4, 4, 2}, weight.shape(), {}), Error);
   CHECK_THROWS_AS(conv2d_output_shape({1, 2, 4, 3}, weight.shape(), {}), Error);
 }

@@ -256,7 +256,10 @@ std::vector<Tensor> rounded_results() {
 
 TEST_CASE("expanded_depthwise_conv2d is a 1x1 convolution, then the depthwise one") {
   for_each_device([] {
-    for (const Case& c : cases()) {
+    std::vector<Case> all = cases();
+    // More channels than go through the ring together.
+    all.push_back({{1, 5, 60, 70}, {3, 3, 70}, {1, 1, Padding::all(1)}});
+    for (const Case& c : all) {
       CAPTURE(to_string(c.x));
       CAPTURE(to_string(c.weight));
       const int64_t channels = c.x[3];
@@ -275,10 +278,18 @@ TEST_CASE("expanded_depthwise_conv2d is a 1x1 convolution, then the depthwise on
           Tensor expected = poisoned(c.y());
           conv2d_forward(x, {}, expand, {}, {}, whole, {.pending = pending});
           depthwise_conv2d_forward(whole, {}, weight, c.window, expected, epilogue);
-          Tensor y = poisoned(c.y());
-          expanded_depthwise_conv2d_forward(x, {expand, pending}, weight, c.window, y, epilogue);
-          // A pixel without a tap beyond the image sums the others in the same order.
-          REQUIRE(relative_l2(y, to_double(expected)) < 1e-6);
+          Tensor packed;
+          if (x.device() == Device::cpu) {
+            packed = poisoned({conv2d_packed_size(expand.shape(), {}, {})});
+            conv2d_pack(expand, {}, {.pending = pending}, packed);
+          }
+          for (const Tensor& used : {Tensor(), packed}) {
+            Tensor y = poisoned(c.y());
+            expanded_depthwise_conv2d_forward(x, {expand, pending, used}, weight, c.window, y,
+                                              epilogue);
+            // A pixel without a tap beyond the image sums the others in the same order.
+            REQUIRE(relative_l2(y, to_double(expected)) < 1e-6);
+          }
         }
       }
     }

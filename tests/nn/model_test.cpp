@@ -13,6 +13,7 @@
 #include "nn/dense.h"
 #include "nn/global_average_pool.h"
 #include "nn/mobilenet_v2.h"
+#include "nn/model_plan.h"
 #include "nn/relu.h"
 #include "nn/train.h"
 #include "tensor/parallel.h"
@@ -143,14 +144,14 @@ TEST_CASE("inverted residual blocks equal Keras, forward and backward") {
 TEST_CASE("a batch gives each image what it gets alone, on any number of threads") {
   Model model = mobilenet_v2(small_mobilenet(), 3);
   model.initialize(1);
-  const Tensor images = random_uniform({5, 64, 64, 3}, 0, 1, 9);
+  const Tensor images = random_uniform({9, 64, 64, 3}, 0, 1, 9);  // two stages, and a rest
   const int threads = thread_count();
   set_thread_count(2);
   const std::vector<float> together = values_of(model.forward(images, {}));
   for (int count : {1, 2, 8}) {
     set_thread_count(count);
     std::vector<float> one_by_one;
-    for (int64_t i = 0; i < 5; ++i) {
+    for (int64_t i = 0; i < 9; ++i) {
       const auto row = values_of(model.forward(images.rows(i, i + 1), {}));
       one_by_one.insert(one_by_one.end(), row.begin(), row.end());
     }
@@ -158,6 +159,16 @@ TEST_CASE("a batch gives each image what it gets alone, on any number of threads
     CHECK(values_of(model.forward(images, {})) == together);
   }
   set_thread_count(threads);
+}
+
+TEST_CASE("frozen layers run for few images at a time, but enough to keep threads busy") {
+  CHECK(images_together({1, 16, 16, 96}, 32, 2) == 1);
+  CHECK(images_together({1, 15, 17, 96}, 32, 2) == 4);
+  CHECK(images_together({1, 8, 8, 96}, 8, 2) == 4);
+  CHECK(images_together({1, 8, 8, 96}, 7, 2) == 7);
+  CHECK(images_together({1, 4, 4, 96}, 32, 2) == 32);
+  CHECK(images_together({1, 64, 64, 3}, 3, 4) == 3);
+  CHECK(images_together({1, 1280}, 32, 2) == 32);
 }
 
 TEST_CASE("a batch gets the same whichever threads its images fall to") {
