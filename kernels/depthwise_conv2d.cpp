@@ -46,24 +46,28 @@ HWY_INLINE void convolve_vector(D d, const ConvolvedRow& row, int64_t channel, s
   constexpr size_t kHeld = std::max(kTaps, 1);
   hn::Vec<D> weights[kHeld];
   const float* rows[kHeld];
-  for (int t = 0; t < kTaps; ++t) {
+  unrolled<kTaps>([&](auto t) __attribute__((always_inline)) {
     weights[t] = load_n(d, row.weight + row.taps[t].weight + channel, lanes);
     rows[t] = row.taps[t].row + channel;
-  }
+  });
   const auto bias = row.bias == nullptr ? hn::Zero(d) : load_n(d, row.bias + channel, lanes);
   const auto lower = hn::Set(d, row.lower);
   const auto upper = hn::Set(d, row.upper);
-  for (int64_t pixel = 0; pixel < row.pixels; ++pixel) {
-    float* out = row.out + pixel * row.out_step + channel;
-    auto sum = row.accumulate ? load_n(d, out, lanes) : bias;
+  const int64_t in_step = row.in_step;
+  const int64_t out_step = row.out_step;
+  float* out = row.out + channel;
+  int64_t at = 0;
+  for (int64_t left = row.pixels; left > 0; --left, at += in_step, out += out_step) {
+    auto sum = bias;
     if constexpr (kTaps > 0) {
-      for (int t = 0; t < kTaps; ++t) {
-        sum = hn::MulAdd(load_n(d, rows[t] + pixel * row.in_step, lanes), weights[t], sum);
-      }
+      unrolled<kTaps>([&](auto t) __attribute__((always_inline)) {
+        sum = hn::MulAdd(load_n(d, rows[t] + at, lanes), weights[t], sum);
+      });
     } else {
+      if (row.accumulate) sum = load_n(d, out, lanes);
       for (int t = 0; t < row.count; ++t) {
         const Tap& tap = row.taps[t];
-        sum = hn::MulAdd(load_n(d, tap.row + pixel * row.in_step + channel, lanes),
+        sum = hn::MulAdd(load_n(d, tap.row + at + channel, lanes),
                          load_n(d, row.weight + tap.weight + channel, lanes), sum);
       }
     }
@@ -76,7 +80,7 @@ HWY_INLINE void convolve_vector(D d, const ConvolvedRow& row, int64_t channel, s
 /// registers.
 inline void convolve_row(const ConvolvedRow& row) {
   const hn::ScalableTag<float> d;
-  with_tap_count(row.count, [&](auto taps_held) {
+  with_tap_count(row.accumulate ? 0 : row.count, [&](auto taps_held) {
     for_each_vector(d, row.channels, [&](int64_t c, size_t lanes) {
       if (lanes == hn::Lanes(d)) {
         convolve_vector<taps_held>(d, row, c, hn::Lanes(d));
@@ -161,13 +165,13 @@ struct ForwardInput {
               .finish = {pending.lower, pending.upper}});
   }
 
-  /// How many of the `s.channels` go through a ring together: all, but of those that are made in it
-  /// few enough that they stay in the L1 cache until the last row that sees them is written; in
-  /// whole panels of `packed`.
+  /// How many of the `s.channels` are convolved together: few enough that the rows that a pixel
+  /// sees stay in the L1 cache until the last pixel that sees them is written, in whole panels of
+  /// `packed`. All where x is transformed, which reads it in the order in which it lies in memory.
   int64_t channels_together(const DepthwiseShape& s) const {
     constexpr int64_t kRingFloats = 7500;
     constexpr int64_t kPanel = 32;
-    if (packed == nullptr) return s.channels;
+    if (packed == nullptr && !pending.identity()) return s.channels;
     const int64_t pixels = s.window.padding.left + s.width + s.window.padding.right;
     return std::max(kRingFloats / (s.kernel_h * pixels) / kPanel * kPanel, kPanel);
   }
@@ -205,7 +209,8 @@ class ForwardRows {
     }
     // Column -left of a row that begins at column 0; what lies before that is not read.
     const auto image_row = [&](int64_t in_row) {
-      return input_.x + ((image * s_.height + in_row) * s_.width - left) * s_.channels;
+      return input_.x + ((image * s_.height + in_row) * s_.width - left) * s_.channels +
+             channels_.begin;
     };
     const int64_t stride = s_.window.stride_w;
     const int64_t inner =

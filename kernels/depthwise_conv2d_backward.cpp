@@ -41,11 +41,11 @@ HWY_INLINE void backward_vector(D d, const Tap* taps, const BackwardRow& row, bo
   hn::Vec<D> weights[kTaps];
   hn::Vec<D> sums[kTaps];
   const float* gradients[kTaps];
-  for (int t = 0; t < kTaps; ++t) {
+  unrolled<kTaps>([&](auto t) __attribute__((always_inline)) {
     if constexpr (kDgrad) weights[t] = load_n(d, row.weight + taps[t].weight + channel, lanes);
     sums[t] = hn::Zero(d);
     gradients[t] = taps[t].row + channel;
-  }
+  });
   const bool affine = row.pending->has_affine();
   const auto scale = affine ? load_n(d, row.pending->scale + channel, lanes) : hn::Set(d, 1.0f);
   const auto shift = affine ? load_n(d, row.pending->shift + channel, lanes) : hn::Zero(d);
@@ -58,18 +58,18 @@ HWY_INLINE void backward_vector(D d, const Tap* taps, const BackwardRow& row, bo
       z = hn::Min(upper, hn::Max(lower, hn::MulAdd(scale, load_n(d, row.x + at, lanes), shift)));
     }
     auto sum = kDgrad && accumulate ? load_n(d, row.dx + at, lanes) : hn::Zero(d);
-    for (int t = 0; t < kTaps; ++t) {
+    unrolled<kTaps>([&](auto t) __attribute__((always_inline)) {
       const auto dy = load_n(d, gradients[t] + pixel * row.channels, lanes);
       if constexpr (kDgrad) sum = hn::MulAdd(dy, weights[t], sum);
       if constexpr (kWgrad) sums[t] = hn::MulAdd(dy, z, sums[t]);
-    }
+    });
     if constexpr (kDgrad) store_n(sum, d, row.dx + at, lanes);
   }
   if constexpr (kWgrad) {
-    for (int t = 0; t < kTaps; ++t) {
+    unrolled<kTaps>([&](auto t) __attribute__((always_inline)) {
       float* to = row.sums + taps[t].weight + channel;
       store_n(hn::Add(load_n(d, to, lanes), sums[t]), d, to, lanes);
-    }
+    });
   }
 }
 

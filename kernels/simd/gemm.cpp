@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "kernels/simd/gemm-inl.h"
-#include "kernels/simd/pending-inl.h"
+#include "kernels/simd/vectors-inl.h"
 #include "tensor/parallel.h"
 #include "tensor/scratch.h"
 
@@ -47,16 +47,6 @@ struct Tile {
   Finish finish;
   bool first_panel;  ///< a's rows are read for the first time
 };
-
-/// Calls body(std::integral_constant<int, i>) for i < kCount: indices known at compile time keep
-/// arrays of vectors in registers.
-template <int kCount, class Body>
-HWY_INLINE void unrolled(const Body& body) {
-  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
-    (body(std::integral_constant<int, i>()), ...);
-  }
-  (std::make_integer_sequence<int, kCount>());
-}
 
 /// One tile of c. With kRowsAdjacent a's rows are side by side (a transposed), otherwise its steps.
 template <int kRows, int kVectors, bool kRowsAdjacent>
