@@ -1,4 +1,4 @@
-"""Whole training steps, Ember beside its peers in one sitting.
+"""Whole training steps and the augmentation of a batch, Ember beside its peers in one sitting.
 
 usage: compare.py [--steps STEP,...] [--peers WORD,...] [--build DIR] [--rounds N] [--threads N] [--seconds S]
                   [--output FILE.json]
@@ -6,9 +6,10 @@ usage: compare.py [--steps STEP,...] [--peers WORD,...] [--build DIR] [--rounds 
 Makes a virtual environment with the peers (requirements.txt) in build/peers, unless it is there or --python names an
 interpreter that has them. Then runs build/bench_steps and each peer in each of its configurations in turn: PyTorch
 eager and compiled, in both layouts, with the C library's allocator and, where libjemalloc.so.2 is installed, with
-jemalloc; for the forward pass ONNX Runtime and OpenVINO. Prints for each step the median of the rounds and the ratio
-Ember / best peer. --steps takes some of the steps, --peers the peers that have one of the words in their names. On a
-shared machine only the ratios mean much.
+jemalloc; Keras on TensorFlow; for the forward pass ONNX Runtime and OpenVINO. Augmentation is timed on one core, and
+that of Keras alone beside it. Prints the machine's peaks as Ember measures them and, for each step, the median of the
+rounds and the ratio Ember / best peer. --steps takes some of the steps, --peers the peers that have one of the words in
+their names. On a shared machine only the ratios mean much.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import venv
 
-STEPS = ["frozen_forward", "frozen_step", "finetune_step", "baseline_step"]
+STEPS = ["frozen_forward", "frozen_step", "finetune_step", "baseline_step", "augmentation"]
 HERE = pathlib.Path(__file__).resolve().parent
 JEMALLOC = ctypes.util.find_library("jemalloc")
 # As PyTorch's performance guide has it: memory that was touched once is kept.
@@ -40,12 +41,19 @@ class Peer:
 
 def all_peers(steps: list[str]) -> dict[str, Peer]:
     peers = {}
+    models = [step for step in steps if step != "augmentation"]
     for mode, compiled in {"eager": [], "compiled": ["--compile"]}.items():
         for layout in ["nchw", "nhwc"]:
-            arguments = [*steps, "--layout", layout, *compiled]
+            if not models:
+                continue
+            arguments = [*models, "--layout", layout, *compiled]
             peers[f"{mode} {layout}"] = Peer("torch_steps.py", arguments)
             if JEMALLOC:
                 peers[f"{mode} {layout} je"] = Peer("torch_steps.py", arguments, JEMALLOC)
+    if models:
+        peers["Keras"] = Peer("keras_steps.py", models)
+    if "augmentation" in steps:
+        peers["Keras's generator"] = Peer("keras_steps.py", ["augmentation"])
     if "frozen_forward" in steps:
         peers["ONNX Runtime"] = Peer("runtime_steps.py", ["onnxruntime"])
         peers["OpenVINO"] = Peer("runtime_steps.py", ["openvino"])
@@ -66,18 +74,28 @@ def make_environment(folder: pathlib.Path) -> str:
 
 def ember(build: pathlib.Path, steps: list[str], threads: int, seconds: float) -> dict[str, float]:
     """Median milliseconds of each step."""
-    run = subprocess.run(
-        [build / "bench_steps", f"--benchmark_filter=({'|'.join(steps)})/cpu", "--benchmark_format=json",
-         f"--benchmark_min_time={seconds / 5}", "--benchmark_repetitions=5"],
-        env=os.environ | {"OMP_NUM_THREADS": str(threads)}, capture_output=True, text=True, check=True)
-    return {row["run_name"].split("/")[0]: row["real_time"]
-            for row in json.loads(run.stdout)["benchmarks"] if row.get("aggregate_name") == "median"}
+    def medians(program: str, names: list[str], cores: int) -> dict[str, float]:
+        run = subprocess.run(
+            [build / program, f"--benchmark_filter=({'|'.join(names)})/cpu", "--benchmark_format=json",
+             f"--benchmark_min_time={seconds / 5}", "--benchmark_repetitions=5"],
+            env=os.environ | {"OMP_NUM_THREADS": str(cores)}, capture_output=True, text=True, check=True)
+        to_ms = {"ms": 1, "us": 1e-3, "ns": 1e-6}
+        return {row["run_name"].split("/")[0]: row["real_time"] * to_ms[row["time_unit"]]
+                for row in json.loads(run.stdout)["benchmarks"] if row.get("aggregate_name") == "median"}
+
+    models = [step for step in steps if step != "augmentation"]
+    times = medians("bench_steps", models, threads) if models else {}
+    if "augmentation" in steps:
+        times["augmentation"] = medians("bench_kernels", ["warp_batch"], 1)["warp_batch"]
+    return times
 
 
 def measure(python: str, name: str, configuration: Peer, threads: int, seconds: float) -> dict[str, float]:
     environment = dict(os.environ)
     if configuration.preload:
         environment |= {"LD_PRELOAD": configuration.preload, "MALLOC_CONF": JEMALLOC_OPTIONS}
+    if "augmentation" in configuration.arguments:
+        threads = 1
     run = subprocess.run([python, HERE / configuration.script, *configuration.arguments, "--threads", str(threads),
                           "--seconds", str(seconds)], env=environment, capture_output=True, text=True)
     if run.returncode != 0:
@@ -91,6 +109,12 @@ def processor() -> str:
     names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines()
              if line.startswith("model name")] if cpuinfo.exists() else []
     return names[0] if names else platform.machine()
+
+
+def peaks(build: pathlib.Path) -> str:
+    """What bench_layers says of the machine before its table."""
+    run = subprocess.run([build / "bench_layers", "--seconds", "0"], capture_output=True, text=True, check=True)
+    return run.stdout.splitlines()[0]
 
 
 def table(medians: dict[str, dict[str, float]]) -> str:
@@ -138,6 +162,7 @@ def main() -> None:
     medians = {step: {name: statistics.median(runs) for name, runs in by_name.items()}
                for step, by_name in times.items()}
     print(f"{processor()}, {options.threads} threads, batch 32, 128x128, float32: ms, median of {options.rounds} rounds")
+    print(peaks(options.build))
     print(table(medians))
     if options.output:
         options.output.write_text(json.dumps(medians, indent=1) + "\n")

@@ -13,7 +13,8 @@ import tempfile
 import numpy
 import torch
 
-from torch_steps import BATCH, SIDE, Transfer, median_ms
+from timing import BATCH, SIDE, median_ms
+from torch_steps import Transfer
 
 
 def export(path: pathlib.Path) -> None:

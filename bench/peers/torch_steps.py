@@ -7,15 +7,13 @@ Prints one JSON object: the median of each step in milliseconds.
 
 import argparse
 import json
-import statistics
-import time
 
 import torch
 import torch._inductor.config
 import torchvision
 from torch import nn
 
-BATCH, SIDE, CLASSES = 32, 128, 3
+from timing import BATCH, CLASSES, SIDE, median_ms
 
 
 def head(features: int) -> list[nn.Module]:
@@ -91,18 +89,6 @@ def make_step(name: str, layout: str, compiled: bool, device: str):
         return loss.item()
 
     return step
-
-
-def median_ms(step, seconds: float) -> float:
-    for _ in range(3):
-        step()
-    times = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 5:
-        begin = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - begin)
-    return 1000 * statistics.median(times)
 
 
 def main() -> None:
