@@ -80,11 +80,13 @@ void RunFolder::write(const std::string& name, std::string_view content) {
 
 std::string results_csv(const History& history) {
   std::string csv =
-      "stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,ms_per_step\n";
+      "stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,ms_per_step,"
+      "ms_waited\n";
   for (const EpochResult& epoch : history) {
-    csv += fmt::format("{},{},{:.8g},{:.8g},{:.8g},{:.8g},{:.8g},{:.3f},{:.3f}\n", epoch.stage,
-                       epoch.epoch, epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy,
-                       epoch.learning_rate, epoch.seconds, epoch.ms_per_step);
+    csv +=
+        fmt::format("{},{},{:.8g},{:.8g},{:.8g},{:.8g},{:.8g},{:.3f},{:.3f},{:.3f}\n", epoch.stage,
+                    epoch.epoch, epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy,
+                    epoch.learning_rate, epoch.seconds, epoch.ms_per_step, epoch.ms_waited);
   }
   return csv;
 }

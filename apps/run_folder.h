@@ -37,7 +37,7 @@ class RunFolder {
   bool kept_ = false;
 };
 
-/// results.csv: a line an epoch. Times stand in `seconds` and `ms_per_step` alone.
+/// results.csv: a line an epoch. Times stand in the last three columns alone.
 std::string results_csv(const History& history);
 
 /// A field of a CSV file (RFC 4180): quoted where it has to be.

@@ -18,6 +18,7 @@ struct EpochResult {
   double learning_rate = 0;
   double seconds = 0;      ///< the whole epoch with its validation
   double ms_per_step = 0;  ///< mean time of a training step, waiting for data included
+  double ms_waited = 0;    ///< of that, waiting for data
 };
 
 /// The epochs of all stages, in order.

@@ -111,18 +111,26 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
       progress.seconds = seconds_since(begin);
       for (Callback* callback : callbacks) callback->on_step(progress);
     };
-    while (const auto batch = training.next()) {
+    double waited = 0;
+    const auto next_batch = [&] {
+      const auto asked = std::chrono::steady_clock::now();
+      const auto batch = training.next();
+      waited += seconds_since(asked);
+      return batch;
+    };
+    while (const auto batch = next_batch()) {
       trainer.queue(*batch, {.training = true, .seed = options.seed, .number = number++});
       while (const auto result = trainer.result(Trainer::kStepsAhead)) take(*result);
     }
     while (const auto result = trainer.result()) take(*result);
+    const auto steps = static_cast<double>(std::max<int64_t>(progress.step, 1));
     EpochResult result{.stage = options.stage,
                        .epoch = epoch,
                        .loss = totals.mean_loss(),
                        .accuracy = totals.accuracy(),
                        .learning_rate = optimizer.learning_rate(),
-                       .ms_per_step = 1000 * progress.seconds /
-                                      static_cast<double>(std::max<int64_t>(progress.step, 1))};
+                       .ms_per_step = 1000 * progress.seconds / steps,
+                       .ms_waited = 1000 * waited / steps};
     if (validation != nullptr) {
       const Evaluation evaluation = evaluate(model, *validation, order, validation_memory);
       // The weights can leave the numbers in the epoch's last step, which no training loss shows.

@@ -23,7 +23,7 @@ std::string without_times(const std::string& csv) {
   for (size_t at = 0; at < csv.size();) {
     const size_t end = csv.find('\n', at);
     std::string line = csv.substr(at, end - at);
-    for (int column = 0; column < 2; ++column) line.resize(line.rfind(','));
+    for (int column = 0; column < 3; ++column) line.resize(line.rfind(','));
     kept += line + "\n";
     at = end + 1;
   }

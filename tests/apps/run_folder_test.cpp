@@ -74,10 +74,12 @@ TEST_CASE("results.csv") {
                          .val_accuracy = 1.0 / 3,
                          .learning_rate = 1e-4,
                          .seconds = 12.34567,
-                         .ms_per_step = 50}};
+                         .ms_per_step = 50,
+                         .ms_waited = 0.25}};
   CHECK(results_csv(history) ==
-        "stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,ms_per_step\n"
-        "frozen,1,1.25,0.5,1e-09,0.33333333,0.0001,12.346,50.000\n");
+        "stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,ms_per_step,"
+        "ms_waited\n"
+        "frozen,1,1.25,0.5,1e-09,0.33333333,0.0001,12.346,50.000,0.250\n");
 }
 
 TEST_CASE("fields of a CSV file are quoted where they must be") {
