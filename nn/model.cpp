@@ -264,6 +264,7 @@ void Model::run_stage(Plan& plan, Stage& stage, const Tensor& images, int64_t fi
   if (last_stage || first > 0) return;
   // What the images write side by side is seen as one batch, under the same pending transform.
   for (size_t i = stage.begin; i < stage.end; ++i) {
+    const Signal& value = lane.values[i];
     const Value root = plan.roots[i];
     Tensor whole;
     if (root == kInput) {
@@ -271,7 +272,9 @@ void Model::run_stage(Plan& plan, Stage& stage, const Tensor& images, int64_t fi
     } else if (plan.crosses[static_cast<size_t>(root)]) {
       whole = plan.whole.slots[static_cast<size_t>(root)].out.rows(0, images.dim(0));
     }
-    plan.whole.values[i] = {whole, lane.values[i].pending};
+    if (whole.empty() || value.raw.empty()) continue;
+    plan.whole.values[i] = {whole.reshape(value.raw.shape().with_rows(images.dim(0))),
+                            value.pending};
   }
 }
 

@@ -29,9 +29,9 @@ namespace ember {
 /// backward needs lives until then, the rest shares space. After the first step of a kind nothing
 /// is allocated.
 ///
-/// Layers below the first one that learns are run image by image, each thread taking whole images,
-/// as long as their images are large: so the wide tensors of the first blocks stay in a core's
-/// cache. A GPU takes whole batches.
+/// Layers below the first one that learns run for a few images at a time, each thread taking some,
+/// as long as their images are large: so what they hand on stays in a core's cache. A GPU takes
+/// whole batches.
 class Model {
  public:
   /// `image` is (H, W, C).
@@ -93,8 +93,8 @@ class Model {
   void backward(const Tensor& doutput);
 
   /// What is called before each layer's part of a pass, and with null behind the last one: so that
-  /// a profile knows whose kernels are queued. Layers that run image by image on several threads
-  /// are left out, and a step that a graph repeats calls nothing.
+  /// a profile knows whose kernels are queued. Layers that several threads run for some images
+  /// each are left out, and a step that a graph repeats calls nothing.
   using Observer = std::function<void(const Layer* layer, bool backward)>;
   void observe(Observer observer) { observer_ = std::move(observer); }
 

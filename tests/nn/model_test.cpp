@@ -142,21 +142,23 @@ TEST_CASE("inverted residual blocks equal Keras, forward and backward") {
 }
 
 TEST_CASE("a batch gives each image what it gets alone, on any number of threads") {
-  Model model = mobilenet_v2(small_mobilenet(), 3);
-  model.initialize(1);
   const Tensor images = random_uniform({9, 64, 64, 3}, 0, 1, 9);  // two stages, and a rest
   const int threads = thread_count();
-  set_thread_count(2);
-  const std::vector<float> together = values_of(model.forward(images, {}));
-  for (int count : {1, 2, 8}) {
-    set_thread_count(count);
-    std::vector<float> one_by_one;
-    for (int64_t i = 0; i < 9; ++i) {
-      const auto row = values_of(model.forward(images.rows(i, i + 1), {}));
-      one_by_one.insert(one_by_one.end(), row.begin(), row.end());
+  for (Model& model : std::array{mobilenet_v2(small_mobilenet(), 3), baseline_cnn(64, 3)}) {
+    CAPTURE(model.name());
+    model.initialize(1);
+    set_thread_count(2);
+    const std::vector<float> together = values_of(model.forward(images, {}));
+    for (int count : {1, 2, 8}) {
+      set_thread_count(count);
+      std::vector<float> one_by_one;
+      for (int64_t i = 0; i < 9; ++i) {
+        const auto row = values_of(model.forward(images.rows(i, i + 1), {}));
+        one_by_one.insert(one_by_one.end(), row.begin(), row.end());
+      }
+      CHECK(one_by_one == together);
+      CHECK(values_of(model.forward(images, {})) == together);
     }
-    CHECK(one_by_one == together);
-    CHECK(values_of(model.forward(images, {})) == together);
   }
   set_thread_count(threads);
 }
