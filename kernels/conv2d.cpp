@@ -154,16 +154,13 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
                     const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue,
                     const Tensor& packed) {
   HWY_DYNAMIC_DISPATCH(Conv2dForward)
-  (x.data(), pending, weight.data(), bias.data(),
-   convolution_of(x.shape(), weight.shape(), conv2d_output_shape(x.shape(), weight.shape(), window),
-                  window),
+  (x.data(), pending, weight.data(), bias.data(), convolution_of(x.shape(), weight.shape(), window),
    y.data(), epilogue, packed.data());
 }
 
-/// The convolution with these weights whose image is as large as they.
+/// The convolution with these weights of an image as large as they.
 Convolution convolution_of(const Shape& weight, const Window& window) {
-  return cpu::convolution_of({1, weight[1], weight[2], weight[3]}, weight, {1, 1, 1, weight[0]},
-                             window);
+  return convolution_of({1, weight[1], weight[2], weight[3]}, weight, window);
 }
 
 int64_t conv2d_packed_size(const Shape& weight, const Window& window, const Pooling& pooling) {

@@ -197,7 +197,7 @@ void dgrad(const Dy& dy, const W& weight, int64_t depth, const ProductOutput& dx
 
 void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weight,
                     const Tensor& bias, const Window& window, Tensor& y, const Epilogue& epilogue) {
-  const Convolution conv = convolution_of(x.shape(), weight.shape(), y.shape(), window);
+  const Convolution conv = convolution_of(x.shape(), weight.shape(), window);
   const auto pixels = static_cast<int>(conv.pixels());
   const auto outputs = static_cast<int>(conv.outputs);
   const auto depth = static_cast<int>(conv.kernel_size());
@@ -230,7 +230,7 @@ void conv2d_forward(const Tensor& x, const Pending& pending, const Tensor& weigh
 
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm) {
-  const Convolution conv = convolution_of(dx.shape(), weight.shape(), dz.shape(), window);
+  const Convolution conv = convolution_of(dx.shape(), weight.shape(), window);
   const auto channels = static_cast<int>(conv.channels);
   const auto outputs = static_cast<int>(conv.outputs);
   const auto pixels = static_cast<int>(conv.images * conv.height * conv.width);

@@ -275,9 +275,7 @@ void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias) {
   HWY_DYNAMIC_DISPATCH(Conv2dWgrad)
-  (x.data(), x_pending, dz.data(), dz_pending,
-   convolution_of(x.shape(), dweight.shape(),
-                  conv2d_output_shape(x.shape(), dweight.shape(), window), window),
+  (x.data(), x_pending, dz.data(), dz_pending, convolution_of(x.shape(), dweight.shape(), window),
    dweight.data(), dbias.data());
 }
 
@@ -285,8 +283,7 @@ void conv2d_backward(const Tensor& x, const Pending& x_pending, const Tensor& dz
                      const PendingGradient& dz_pending, const Tensor& weight, const Window& window,
                      Tensor& dweight, Tensor& dbias, bool accumulate, Tensor& dx,
                      BatchNormBackward* norm) {
-  const Convolution conv = convolution_of(
-      x.shape(), weight.shape(), conv2d_output_shape(x.shape(), weight.shape(), window), window);
+  const Convolution conv = convolution_of(x.shape(), weight.shape(), window);
   if (HWY_DYNAMIC_DISPATCH(Conv2dBackward)(x.data(), x_pending, dz.data(), dz_pending, conv,
                                            dweight.data(), dbias.data(), weight.data(), accumulate,
                                            dx.data(), norm)) {

@@ -155,9 +155,7 @@ HWY_EXPORT(Conv2dDgrad);
 void conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,
                   const Window& window, bool accumulate, Tensor& dx, BatchNormBackward* norm) {
   HWY_DYNAMIC_DISPATCH(Conv2dDgrad)
-  (dz.data(), pending, weight.data(),
-   convolution_of(dx.shape(), weight.shape(),
-                  conv2d_output_shape(dx.shape(), weight.shape(), window), window),
+  (dz.data(), pending, weight.data(), convolution_of(dx.shape(), weight.shape(), window),
    accumulate, dx.data(), norm);
 }
 

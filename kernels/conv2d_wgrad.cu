@@ -205,7 +205,7 @@ __global__ void __launch_bounds__(kDirectThreads, 2)
 void conv2d_wgrad(const Tensor& x, const Pending& x_pending, const Tensor& dz,
                   const PendingGradient& dz_pending, const Window& window, Tensor& dweight,
                   Tensor& dbias) {
-  const Convolution conv = convolution_of(x.shape(), dweight.shape(), dz.shape(), window);
+  const Convolution conv = convolution_of(x.shape(), dweight.shape(), window);
   const auto pixels = static_cast<int>(conv.pixels());
   const auto outputs = static_cast<int>(conv.outputs);
   const auto depth = static_cast<int>(conv.kernel_size());

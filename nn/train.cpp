@@ -114,7 +114,7 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
     double waited = 0;
     const auto next_batch = [&] {
       const auto asked = std::chrono::steady_clock::now();
-      const auto batch = training.next();
+      auto batch = training.next();
       waited += seconds_since(asked);
       return batch;
     };

@@ -14,10 +14,9 @@ namespace ember::cuda {
 using cpu::Convolution;
 
 /// cpu::convolution_of where an int can count its pixels and taps, padding included.
-inline Convolution convolution_of(const Shape& x, const Shape& weight, const Shape& y,
-                                  const Window& window) {
+inline Convolution convolution_of(const Shape& x, const Shape& weight, const Window& window) {
   constexpr int64_t kMost = std::numeric_limits<int>::max() / 2;
-  const Convolution conv = cpu::convolution_of(x, weight, y, window);
+  const Convolution conv = cpu::convolution_of(x, weight, window);
   EMBER_REQUIRE(conv.pixels() <= kMost && conv.images * conv.height * conv.width <= kMost &&
                     conv.kernel_size() <= kMost,
                 "convolution of {} with {}: more than {} pixels or taps", to_string(x),

@@ -39,7 +39,7 @@ void conv2d_forward(const Tensor& x, const Tensor& weight, const Tensor& bias, c
   constexpr int kThreads = 256;
   launch(conv2d_forward_kernel, {blocks_for(y.size(), kThreads), kThreads, current_stream()},
          x.data(), weight.data(), bias.data(),
-         cpu::convolution_of(x.shape(), weight.shape(), y.shape(), window), y.data());
+         cpu::convolution_of(x.shape(), weight.shape(), window), y.data());
 }
 
 }  // namespace ember::cuda::naive

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/conv2d.h"
 #include "kernels/window.h"
 #include "tensor/shape.h"
 
@@ -39,10 +40,10 @@ struct Convolution {
   int64_t seen_columns() const { return (out_w - 1) * window.stride_w + kernel_w; }
 };
 
-/// The convolution of x (N, H, W, I) with weight (O, KH, KW, I) that gives y. A pointwise one
-/// counts the rows of all images as those of one.
-inline Convolution convolution_of(const Shape& x, const Shape& weight, const Shape& y,
-                                  const Window& window) {
+/// The convolution of x (N, H, W, I) with weight (O, KH, KW, I). A pointwise one counts the rows of
+/// all images as those of one.
+inline Convolution convolution_of(const Shape& x, const Shape& weight, const Window& window) {
+  const Shape y = conv2d_output_shape(x, weight, window);
   Convolution conv{.images = x[0],
                    .height = x[1],
                    .width = x[2],
