@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -51,9 +53,30 @@ struct Place {
   bool graphs = true;
 };
 
-void set_rates(benchmark::State& state) {
+/// The times of steps one by one.
+class StepTimes {
+ public:
+  void end_step() {
+    const auto now = Clock::now();
+    milliseconds_.push_back(std::chrono::duration<double, std::milli>(now - since_).count());
+    since_ = now;
+  }
+  double median() {
+    const auto middle = milliseconds_.begin() + static_cast<int64_t>(milliseconds_.size() / 2);
+    std::nth_element(milliseconds_.begin(), middle, milliseconds_.end());
+    return *middle;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> milliseconds_;
+  Clock::time_point since_ = Clock::now();
+};
+
+void set_rates(benchmark::State& state, StepTimes& times) {
   state.counters["images/s"] = benchmark::Counter(static_cast<double>(sizes.batch),
                                                   benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["median_ms"] = times.median();  // interruptions move it less than the mean
   state.counters["threads"] = thread_count();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -75,10 +98,14 @@ void run_steps(benchmark::State& state, const Place& place, Model model, float l
   };
   for (int warm_up = 0; warm_up < kWarmUp; ++warm_up) run(0);
   // As in fit(): the host is some steps ahead of a GPU.
-  while (state.KeepRunning()) run(Trainer::kStepsAhead);
+  StepTimes times;
+  while (state.KeepRunning()) {
+    run(Trainer::kStepsAhead);
+    times.end_step();
+  }
   while (trainer.result()) {
   }
-  set_rates(state);
+  set_rates(state, times);
 }
 
 void frozen_forward(benchmark::State& state, const Place& place) {
@@ -87,11 +114,13 @@ void frozen_forward(benchmark::State& state, const Place& place) {
   const BatchView batch = noise_batch(place.device);
   model.forward(batch.images, {});
   synchronize(place.device);
+  StepTimes times;
   while (state.KeepRunning()) {
     benchmark::DoNotOptimize(model.forward(batch.images, {}).data());
     synchronize(place.device);
+    times.end_step();
   }
-  set_rates(state);
+  set_rates(state, times);
 }
 
 void frozen_step(benchmark::State& state, const Place& place) {

@@ -74,19 +74,20 @@ def make_environment(folder: pathlib.Path) -> str:
 
 def ember(build: pathlib.Path, steps: list[str], threads: int, seconds: float) -> dict[str, float]:
     """Median milliseconds of each step."""
-    def medians(program: str, names: list[str], cores: int) -> dict[str, float]:
+    def rows(program: str, names: list[str], cores: int) -> dict[str, dict]:
         run = subprocess.run(
             [build / program, f"--benchmark_filter=({'|'.join(names)})/cpu", "--benchmark_format=json",
-             f"--benchmark_min_time={seconds / 5}", "--benchmark_repetitions=5"],
+             f"--benchmark_min_time={seconds}"],
             env=os.environ | {"OMP_NUM_THREADS": str(cores)}, capture_output=True, text=True, check=True)
-        to_ms = {"ms": 1, "us": 1e-3, "ns": 1e-6}
-        return {row["run_name"].split("/")[0]: row["real_time"] * to_ms[row["time_unit"]]
-                for row in json.loads(run.stdout)["benchmarks"] if row.get("aggregate_name") == "median"}
+        return {row["name"].split("/")[0]: row for row in json.loads(run.stdout)["benchmarks"]}
 
     models = [step for step in steps if step != "augmentation"]
-    times = medians("bench_steps", models, threads) if models else {}
+    times = {}
+    if models:
+        times |= {name: row["median_ms"] for name, row in rows("bench_steps", models, threads).items()}
     if "augmentation" in steps:
-        times["augmentation"] = medians("bench_kernels", ["warp_batch"], 1)["warp_batch"]
+        row = rows("bench_kernels", ["warp_batch"], 1)["warp_batch"]
+        times["augmentation"] = row["real_time"] * {"ms": 1, "us": 1e-3, "ns": 1e-6}[row["time_unit"]]
     return times
 
 
