@@ -190,7 +190,7 @@ Epilogue Model::epilogue_of(const EpilogueLayers& layers, const Tensor& images,
 
 void Model::pack_weights(Plan& plan, const Step& step) {
   const size_t layers = plan.stages.back().begin;
-  parallel_tasks(static_cast<int64_t>(layers), [&](int64_t task) {
+  parallel_for(static_cast<int64_t>(layers), [&](int64_t task) {
     const size_t i = layers - 1 - static_cast<size_t>(task);  // the last ones have most weights
     const auto* conv = dynamic_cast<const Conv2D*>(nodes_[i].layer.get());
     if (conv == nullptr) return;
@@ -302,7 +302,7 @@ Tensor Model::forward(const Tensor& images, const Step& step) {
   pack_weights(plan, step);
 
   for (Stage& stage : plan.stages) {
-    parallel_tasks((batch + stage.images - 1) / stage.images, [&](int64_t task) {
+    parallel_for((batch + stage.images - 1) / stage.images, [&](int64_t task) {
       const int64_t first = task * stage.images;
       run_stage(plan, stage, images, first, std::min(first + stage.images, batch), step);
     });

@@ -18,10 +18,49 @@ inline int threads_for(int64_t count) {
   return static_cast<int>(count < thread_count() ? count : thread_count());
 }
 
-/// Calls `body(i)` for i in [0, count), each thread taking one contiguous run of indices, so that a
-/// thread meets the same rows from layer to layer. For results that do not depend on the number of
-/// threads, what `body(i)` writes must depend on i alone, and partial sums must be merged in the
-/// order of i afterwards. `body` must not throw.
+/// [0, count) cut into one contiguous run for each thread. Threads take pieces of their own run,
+/// then of the others': one that the system interrupts leaves its work to the rest.
+class SharedRuns {
+ public:
+  SharedRuns(int64_t count, int threads)
+      : runs_(threads < kMost ? threads : kMost),
+        piece_(count < runs_ * kPieces ? 1 : count / (runs_ * kPieces)) {
+    for (int i = 0; i < runs_; ++i) {
+      run_[i].next = count * i / runs_;
+      run_[i].end = count * (i + 1) / runs_;
+    }
+  }
+
+  /// Calls `body` for all indices that are left, on behalf of thread `thread`.
+  template <typename Body>
+  void work(int thread, const Body& body) {
+    for (int i = 0; i < runs_; ++i) {
+      Run& run = run_[(thread + i) % runs_];
+      for (int64_t begin = take(run); begin < run.end; begin = take(run)) {
+        const int64_t end = begin + piece_ < run.end ? begin + piece_ : run.end;
+        for (int64_t index = begin; index < end; ++index) body(index);
+      }
+    }
+  }
+
+ private:
+  static constexpr int kMost = 64;
+  static constexpr int64_t kPieces = 16;  ///< of a run at the least, if it is as long
+  struct alignas(64) Run {
+    std::atomic<int64_t> next;
+    int64_t end;
+  };
+  int64_t take(Run& run) const { return run.next.fetch_add(piece_, std::memory_order_relaxed); }
+
+  int runs_;
+  int64_t piece_;
+  Run run_[kMost];
+};
+
+/// Calls `body(i)` for i in [0, count), each thread beginning with a contiguous run of indices, so
+/// that a thread mostly meets the same rows from layer to layer. For results that do not depend on
+/// the number of threads, what `body(i)` writes must depend on i alone, and partial sums must be
+/// merged in the order of i afterwards. `body` must not throw.
 template <typename Body>
 void parallel_for(int64_t count, const Body& body) {
   const int threads = threads_for(count);
@@ -29,25 +68,9 @@ void parallel_for(int64_t count, const Body& body) {
     for (int64_t i = 0; i < count; ++i) body(i);
     return;
   }
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t i = 0; i < count; ++i) body(i);
-}
-
-/// The same for few large pieces: each goes to whoever is free, so that a thread that the system
-/// has interrupted gets fewer.
-template <typename Body>
-void parallel_tasks(int64_t count, const Body& body) {
-  std::atomic<int64_t> next = 0;
-  const auto work = [&] {
-    for (int64_t i = next++; i < count; i = next++) body(i);
-  };
-  const int threads = threads_for(count);
-  if (threads <= 1) {
-    work();
-    return;
-  }
+  SharedRuns runs(count, threads);
 #pragma omp parallel num_threads(threads)
-  work();
+  runs.work(omp_get_thread_num(), body);
 }
 
 }  // namespace ember

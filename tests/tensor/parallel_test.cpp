@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <thread>
 #include <vector>
 
 #include "tensor/device.h"
@@ -36,13 +37,22 @@ TEST_CASE("parallel_for calls every index once, for any number of threads") {
   }
 }
 
-TEST_CASE("parallel_for gives each thread one contiguous run of indices") {
-  const ThreadCount scope(3);
-  std::vector<int> thread_of(100);
-  parallel_for(100, [&](int64_t i) { thread_of[static_cast<size_t>(i)] = omp_get_thread_num(); });
-  CHECK(thread_of.front() == 0);
-  CHECK(thread_of.back() == 2);
-  for (size_t i = 1; i < thread_of.size(); ++i) CHECK(thread_of[i] >= thread_of[i - 1]);
+TEST_CASE("parallel_for begins with a contiguous run for each thread, and leaves none waiting") {
+  const ThreadCount scope(2);
+  std::atomic<int> arrived = 0;
+  std::vector<int> thread_of(32);
+  parallel_for(32, [&](int64_t i) {
+    thread_of[static_cast<size_t>(i)] = omp_get_thread_num();
+    if (i % 16 == 0) {  // both threads are there
+      ++arrived;
+      while (arrived < 2) std::this_thread::yield();
+    }
+    // Thread 0 gets no further until the other one has done all else.
+    while (i == 0 && arrived < 2 + 30) std::this_thread::yield();
+    if (i % 16 != 0) ++arrived;
+  });
+  CHECK(thread_of[0] == 0);
+  for (size_t i = 1; i < 32; ++i) CHECK(thread_of[i] == 1);
 }
 
 TEST_CASE("parallel_for within another runs on the calling thread") {
@@ -84,8 +94,12 @@ TEST_CASE("scratch grows, then is handed out again without allocating") {
 TEST_CASE("each thread has scratch of its own") {
   const ThreadCount scope(2);
   std::vector<float*> blocks(2);
-  parallel_for(
-      2, [&](int64_t i) { blocks[static_cast<size_t>(i)] = scratch(Scratch::partial_sums, 64); });
+  std::atomic<int> arrived = 0;
+  parallel_for(2, [&](int64_t i) {
+    ++arrived;
+    while (arrived < 2) std::this_thread::yield();  // or one thread might do both
+    blocks[static_cast<size_t>(i)] = scratch(Scratch::partial_sums, 64);
+  });
   CHECK(blocks[0] != blocks[1]);
 }
 
