@@ -68,7 +68,15 @@ void expanded_depthwise_conv2d_forward(const Tensor& x, const Expansion& expansi
     depthwise_conv2d_forward(whole, {}, weight, window, y, epilogue);
     return;
   }
-  cpu::expanded_depthwise_conv2d_forward(x, expansion, weight, window, y, epilogue);
+  const int64_t floats = conv2d_packed_size(expansion.weight.shape(), {}, {});
+  Expansion ready = expansion;
+  if (ready.packed.empty()) {
+    ready.packed = scratch_tensor(Scratch::workspace, {floats}, Device::cpu);
+    conv2d_pack(ready.weight, {}, {.pending = ready.pending}, ready.packed);
+  }
+  EMBER_REQUIRE(ready.packed.size() == floats, "{}: {} packed floats for weight {}", operation,
+                ready.packed.size(), to_string(ready.weight.shape()));
+  cpu::expanded_depthwise_conv2d_forward(x, ready, weight, window, y, epilogue);
 }
 
 void depthwise_conv2d_dgrad(const Tensor& dz, const PendingGradient& pending, const Tensor& weight,

@@ -308,15 +308,8 @@ void Forward(const float* x, const Pending& pending, const float* weight, const 
 void ExpandedForward(const float* x, const Expansion& expansion, const float* weight,
                      const DepthwiseShape& s, float* y, const Epilogue& epilogue) {
   const int64_t inputs = expansion.weight.dim(-1);
-  const float* packed = expansion.packed.data();
-  if (packed == nullptr) {
-    float* own = scratch(Scratch::workspace, packed_floats(inputs, s.channels));
-    pack({expansion.weight.data(), 1, inputs, expansion.pending.scale}, 0, inputs, inputs,
-         s.channels, own);
-    packed = own;
-  }
-  ForwardFrom({x, inputs, expansion.pending, packed}, RowBands(s.images, s.out_height), weight, s,
-              y, epilogue);
+  ForwardFrom({x, inputs, expansion.pending, expansion.packed.data()},
+              RowBands(s.images, s.out_height), weight, s, y, epilogue);
 }
 
 }  // namespace ember::cpu::HWY_NAMESPACE
