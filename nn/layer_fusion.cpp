@@ -26,12 +26,6 @@ class Fuser {
 
  private:
   const Layer& layer(Value value) const { return *nodes_[static_cast<size_t>(value)].layer; }
-  bool needs_gradient(Value value) const {
-    return value != kInput && plan_.needs_gradient[static_cast<size_t>(value)];
-  }
-  Value root_of(Value value) const {
-    return value == kInput ? kInput : plan_.roots[static_cast<size_t>(value)];
-  }
 
   void find_gradient_layers() {
     plan_.needs_gradient.assign(nodes_.size(), false);
@@ -39,8 +33,9 @@ class Fuser {
     for (Value value = 0; value < count_; ++value) {
       const auto& inputs = nodes_[static_cast<size_t>(value)].inputs;
       plan_.needs_gradient[static_cast<size_t>(value)] =
-          layer(value).learns() || std::any_of(inputs.begin(), inputs.end(),
-                                               [&](Value input) { return needs_gradient(input); });
+          layer(value).learns() || std::any_of(inputs.begin(), inputs.end(), [&](Value input) {
+            return plan_.runs_backward(input);
+          });
     }
   }
 
@@ -48,7 +43,7 @@ class Fuser {
   template <typename L>
   Value frozen_reader(Value value) const {
     const Node& node = nodes_[static_cast<size_t>(value)];
-    if (node.readers != 1 || needs_gradient(node.reader)) return kInput;
+    if (node.readers != 1 || plan_.runs_backward(node.reader)) return kInput;
     return dynamic_cast<const L*>(&layer(node.reader)) != nullptr ? node.reader : kInput;
   }
 
@@ -88,7 +83,7 @@ class Fuser {
     for (Value value = 0; value < count_; ++value) {
       const auto i = static_cast<size_t>(value);
       if (!plan_.absorbed[i]) {
-        plan_.roots[i] = layer(value).passes_through() ? root_of(nodes_[i].inputs[0]) : value;
+        plan_.roots[i] = layer(value).passes_through() ? plan_.root_of(nodes_[i].inputs[0]) : value;
       }
       const EpilogueLayers epilogue = epilogue_of(value);
       plan_.epilogues[i] = epilogue;
@@ -119,14 +114,14 @@ class Fuser {
       plan_.expansions[static_cast<size_t>(depthwise)] = value;
       plan_.absorbed[static_cast<size_t>(value)] = true;
       for (Value part : {value, behind.norm, behind.activation}) {
-        if (part != kInput) plan_.roots[static_cast<size_t>(part)] = root_of(node.inputs[0]);
+        if (part != kInput) plan_.roots[static_cast<size_t>(part)] = plan_.root_of(node.inputs[0]);
       }
     }
   }
 
   /// The BatchNorm that takes the gradient of `value` as it is, through layers that hand it on.
   NormBehind norm_behind(Value value) const {
-    if (!needs_gradient(value) || !layer(value).hands_gradient_through()) return {};
+    if (!plan_.runs_backward(value) || !layer(value).hands_gradient_through()) return {};
     if (dynamic_cast<const BatchNorm*>(&layer(value)) != nullptr) return {value, value};
     const Node& node = nodes_[static_cast<size_t>(value)];
     for (Value input : node.inputs) {
@@ -150,7 +145,7 @@ class Fuser {
       plan_.norms[i].resize(inputs.size());
       if (!plan_.needs_gradient[i]) continue;
       for (size_t k = 0; k < inputs.size(); ++k) {
-        if (!needs_gradient(inputs[k]) || written[static_cast<size_t>(inputs[k])]) continue;
+        if (!plan_.runs_backward(inputs[k]) || written[static_cast<size_t>(inputs[k])]) continue;
         written[static_cast<size_t>(inputs[k])] = true;
         plan_.norms[i][k] = norm_behind(inputs[k]);
       }

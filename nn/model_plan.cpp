@@ -89,13 +89,6 @@ class Planner {
     const Value pool = plan_.epilogues[static_cast<size_t>(value)].pool;
     return nodes_[static_cast<size_t>(pool == kInput ? value : pool)].shape;
   }
-  bool needs_gradient(Value value) const {
-    return value != kInput && plan_.needs_gradient[static_cast<size_t>(value)];
-  }
-  /// The layer whose memory the output of `value` is in; kInput for the images themselves.
-  Value root_of(Value value) const {
-    return value == kInput ? kInput : plan_.roots[static_cast<size_t>(value)];
-  }
   /// Of which shape, for a batch of 1, the first input of `value` is.
   const Shape& read_shape(Value value) const {
     const Value input = nodes_[static_cast<size_t>(value)].inputs[0];
@@ -140,7 +133,7 @@ class Planner {
   void find_crossings() {
     plan_.crosses.assign(nodes_.size(), false);
     const auto cross = [&](Value value, size_t reader) {
-      const Value root = root_of(value);
+      const Value root = plan_.root_of(value);
       if (root != kInput && stage_of(root) < reader)
         plan_.crosses[static_cast<size_t>(root)] = true;
     };
@@ -152,7 +145,7 @@ class Planner {
     cross(count_ - 1, plan_.stages.size() - 1);
   }
 
-  bool writes(Value value) const { return root_of(value) == value; }
+  bool writes(Value value) const { return plan_.root_of(value) == value; }
 
   /// When `reader` has read what `root` writes, for all images if that crosses.
   int read_time(Value root, Value reader) const {
@@ -165,24 +158,25 @@ class Planner {
     int time = forward_time(root);
     for (Value reader = root + 1; reader < count_; ++reader) {
       for (Value input : nodes_[static_cast<size_t>(reader)].inputs) {
-        if (root_of(input) == root) time = read_time(root, reader);
+        if (plan_.root_of(input) == root) time = read_time(root, reader);
       }
     }
-    return root_of(count_ - 1) == root ? loss_time() : time;
+    return plan_.root_of(count_ - 1) == root ? loss_time() : time;
   }
 
   /// The last backward time at which somebody reads it; 0 for never.
   int last_backward_read(Value root) const {
     int time = 0;
-    if (needs_gradient(root) && layer(root).backward_reads_output()) time = backward_time(root);
+    if (plan_.runs_backward(root) && layer(root).backward_reads_output())
+      time = backward_time(root);
     for (Value reader = root + 1; reader < count_; ++reader) {
-      if (!needs_gradient(reader)) continue;
+      if (!plan_.runs_backward(reader)) continue;
       for (Value input : nodes_[static_cast<size_t>(reader)].inputs) {
-        if (root_of(input) != root) continue;
+        if (plan_.root_of(input) != root) continue;
         if (layer(reader).backward_reads_input()) time = std::max(time, backward_time(reader));
         // What a layer leaves pending on this memory is applied where the gradient of `root` is
         // read.
-        if (layer(reader).passes_through() && needs_gradient(root))
+        if (layer(reader).passes_through() && plan_.runs_backward(root))
           time = std::max(time, backward_time(root));
       }
     }
@@ -198,9 +192,9 @@ class Planner {
     const Shape shape = nodes_[static_cast<size_t>(value)].shape.with_rows(batch);
     const int64_t bytes = layer(value).state_bytes(shape);
     if (bytes == 0) return kNone;
-    const Value user = plan_.absorbed[static_cast<size_t>(value)] ? root_of(value) : value;
+    const Value user = plan_.absorbed[static_cast<size_t>(value)] ? plan_.root_of(value) : value;
     const int begin = forward_time(user);
-    return arena.add(bytes, begin, needs_gradient(user) ? backward_time(user) : begin);
+    return arena.add(bytes, begin, plan_.runs_backward(user) ? backward_time(user) : begin);
   }
   Slot slot(const Arena& arena, const SlotBuffers& buffers, Value value, int64_t batch) const {
     const Shape shape = nodes_[static_cast<size_t>(value)].shape.with_rows(batch);
@@ -299,7 +293,7 @@ class Planner {
       for (size_t k = 0; k < nodes_[i].inputs.size(); ++k) {
         const Value input = nodes_[i].inputs[k];
         InputGradient& gradient = plan_.input_gradients[i][k];
-        gradient.wanted = needs_gradient(input);
+        gradient.wanted = plan_.runs_backward(input);
         if (!gradient.wanted) continue;
         size_t& shared = of_value[static_cast<size_t>(input)];
         if (layer(value).hands_gradient_through() || plan_.absorbed[i]) {

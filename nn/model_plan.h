@@ -81,6 +81,9 @@ struct Plan {
     return epilogues[index].pool == kInput ? index : static_cast<size_t>(epilogues[index].pool);
   }
   std::vector<Value> roots;  ///< [layer]: whose memory its output is in; kInput for the images'
+  Value root_of(Value value) const {
+    return value == kInput ? kInput : roots[static_cast<size_t>(value)];
+  }
 
   /// [layer]: where the weights of a convolution in a stage that threads share out are packed,
   /// once for all images; empty for the others.
@@ -89,6 +92,9 @@ struct Plan {
   Lane whole;  ///< the last stage's, and what crosses from the others
 
   std::vector<bool> needs_gradient;  ///< for each layer: runs backward
+  bool runs_backward(Value value) const {
+    return value != kInput && needs_gradient[static_cast<size_t>(value)];
+  }
   std::vector<std::vector<InputGradient>>
       input_gradients;  ///< [layer][input], buffers for the whole batch
   std::vector<Gradient> gradients;
