@@ -34,7 +34,7 @@ def measure(build: pathlib.Path, step: str, axis: str, value, seconds: float) ->
     run = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
     rows = json.loads(run.stdout)["benchmarks"]
     median = next(row for row in rows if row.get("aggregate_name") == "median")
-    return median["real_time"], max(row["peak_MB"] for row in rows if "aggregate_name" not in row)
+    return median["median_ms"], max(row["peak_MB"] for row in rows if "aggregate_name" not in row)
 
 
 def main() -> None:
