@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -125,6 +126,19 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
   data.add_classes(options.classes,
                    "Names of the classes, in the order of the model's outputs (default: those of "
                    "trained weights, else of the data as they appear)");
+  data.add_choice("--protocol", options.protocol, {"notebook", "faces"},
+                  "notebook: whole photos, balanced by copies before they are split, as the study "
+                  "did it; faces: a crop for each face, photos that look alike on one side");
+  data.add_number(
+          "--folds", "K", options.folds, whole_number(2, 100),
+          "Cross-validate: train K times, each time on all but a K-th of the faces, and test "
+          "on that (faces only)")
+      ->default_str("none");
+  data.add_path("--split", "FILE", options.split, "A split.json of another run (faces only)")
+      ->default_str("split anew")
+      ->excludes("--folds");
+  data.add_number("--margin", "PERCENT", options.margin, CLI::Range(0.0, 1000.0),
+                  "What a crop shows around a face, of its longer side (faces only)");
   data.add_number(
       "--image-size", "PIXELS", options.image_size,
       whole_number(wording.smallest_side, kLargestSide, wording.side_factor),
@@ -152,6 +166,28 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
                       "the best weights; 0: train all epochs and keep the last weights");
   training.add_number("--seed", "N", options.seed, whole_number(0, kLargestSeed),
                       "Seed of everything random; equal seeds give equal results");
+}
+
+/// The default of an option under the protocol `faces`.
+struct FacesDefault {
+  std::string option;
+  std::function<void(TrainingOptions&)> set;
+};
+
+/// Lets the protocol have its say when all arguments are known.
+void settle_protocol(CLI::App& app, TrainingOptions& options, std::vector<FacesDefault> defaults) {
+  app.parse_complete_callback([&app, &options, defaults = std::move(defaults)] {
+    if (options.protocol == "faces") {
+      for (const auto& [option, set] : defaults) {
+        if (app.count(option) == 0) set(options);
+      }
+      return;
+    }
+    for (const char* option : {"--folds", "--split", "--margin"}) {
+      if (app.count(option) == 0) continue;
+      throw CLI::ValidationError(option, "belongs to --protocol faces; give that too");
+    }
+  });
 }
 
 void add_run_options(CLI::App& app, TrainingOptions& options) {
@@ -192,6 +228,8 @@ void add_baseline_options(CLI::App& app, TrainingOptions& options) {
                         .side_factor = 1,
                         .smallest_side = 16});
   add_run_options(app, options);
+  app.get_option("--epochs")->default_str("10, for faces 20");
+  settle_protocol(app, options, {{"--epochs", [](TrainingOptions& faces) { faces.epochs = 20; }}});
 }
 
 void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
@@ -211,6 +249,16 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
   finetuning.add_number("--finetune-lr", "RATE", options.finetune_lr, positive_number(),
                         "Learning rate of fine-tuning");
   add_run_options(app, options);
+  app.get_option("--epochs")->default_str("10, for faces 2");
+  app.get_option("--patience")->default_str("5, for faces 0");
+  app.get_option("--finetune-epochs")->default_str("5, for faces 18");
+  app.get_option("--finetune-lr")->default_str("0.0001, for faces 0.0002");
+  settle_protocol(
+      app, options,
+      {{"--epochs", [](TrainingOptions& faces) { faces.epochs = 2; }},
+       {"--patience", [](TrainingOptions& faces) { faces.patience = 0; }},
+       {"--finetune-epochs", [](TrainingOptions& faces) { faces.finetune_epochs = 18; }},
+       {"--finetune-lr", [](TrainingOptions& faces) { faces.finetune_lr = 2e-4; }}});
 }
 
 void add_machine_options(CLI::App& app, std::string& device, int& threads) {
@@ -268,6 +316,10 @@ nlohmann::ordered_json to_json(const TrainingOptions& options) {
       {"data_dir", options.data_dir.string()},
       {"drawn_photos", options.drawn_photos},
       {"classes", options.classes},
+      {"protocol", options.protocol},
+      {"folds", options.folds},
+      {"split", options.split.string()},
+      {"margin", options.margin},
       {"image_size", options.image_size},
       {"weights", options.weights.string()},
       {"scale", options.scale},

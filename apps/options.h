@@ -11,12 +11,17 @@
 
 namespace ember {
 
-/// What train_baseline and train_mobilenet can be asked for; the defaults are the notebook's.
+/// What train_baseline and train_mobilenet can be asked for; the defaults are the notebook's, and
+/// those of the protocol `faces` take their place where that is asked for.
 struct TrainingOptions {
   std::filesystem::path data_dir;  ///< empty: drawn faces
   int drawn_photos = 400;
   std::vector<std::string> classes;  ///< empty: those of the weights, or of the data
-  int image_size = 128;              ///< pixels
+  std::string protocol = "notebook";
+  int folds = 1;                  ///< of a cross-validation; 1: one split
+  std::filesystem::path split;    ///< a split.json; empty: split anew
+  double margin = 15;             ///< shown around a face, per cent of its longer side
+  int image_size = 128;           ///< pixels
   std::string scale;              ///< "unit", "symmetric", "imagenet"; empty: that of the weights
   std::filesystem::path weights;  ///< empty: random initial weights
 

@@ -123,6 +123,9 @@ class Panel {
         height_(height),
         history_(history),
         series_(std::move(series)) {
+    // Without validation there is no such curve.
+    std::erase_if(series_,
+                  [&](const Series& each) { return std::isnan(history.front().*each.value); });
     low_ = high_ = history.front().*series_[0].value;
     for (const EpochResult& epoch : history) {
       for (const Series& each : series_) {
@@ -191,16 +194,15 @@ class Panel {
 
   // The names stand at the curves' ends, moved apart where they would cover each other.
   std::string draw_labels() const {
-    double first = y(history_.back().*series_[0].value);
-    double second = y(history_.back().*series_[1].value);
-    const double missing = 34 - std::abs(first - second);
-    if (missing > 0) {
-      const double move = first <= second ? -missing / 2 : missing / 2;
-      first += move;
-      second -= move;
+    std::vector<double> places;
+    for (const Series& each : series_) places.push_back(y(history_.back().*each.value));
+    if (const double missing = 34 - std::abs(places.front() - places.back());
+        places.size() > 1 && missing > 0) {
+      const double move = places.front() <= places.back() ? -missing / 2 : missing / 2;
+      places.front() += move;
+      places.back() -= move;
     }
     std::string svg;
-    const double places[] = {first, second};
     for (size_t k = 0; k < series_.size(); ++k) {
       const double right = x(history_.size() - 1) + 12;
       svg += text_at(right, places[k], fmt::format("heading {}-dot", series_[k].name),

@@ -41,10 +41,13 @@ std::string clock_time(double seconds) {
 }
 
 std::string epoch_text(const EpochResult& result) {
-  return fmt::format("{:.0f}s {}{}{}{}{}", result.seconds, per_step(result.ms_per_step / 1e3),
-                     metric("accuracy", result.accuracy), metric("loss", result.loss),
-                     metric("val_accuracy", result.val_accuracy),
-                     metric("val_loss", result.val_loss));
+  std::string text =
+      fmt::format("{:.0f}s {}{}{}", result.seconds, per_step(result.ms_per_step / 1e3),
+                  metric("accuracy", result.accuracy), metric("loss", result.loss));
+  if (result.validated()) {
+    text += metric("val_accuracy", result.val_accuracy) + metric("val_loss", result.val_loss);
+  }
+  return text;
 }
 
 }  // namespace

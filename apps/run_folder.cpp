@@ -67,7 +67,9 @@ RunFolder::RunFolder(const fs::path& output_dir, const std::string& app)
 RunFolder::~RunFolder() {
   if (kept_) return;
   std::error_code ignored;
-  for (const std::string& name : written_) fs::remove(path_ / name, ignored);
+  for (auto name = written_.rbegin(); name != written_.rend(); ++name) {
+    fs::remove(path_ / *name, ignored);
+  }
   fs::remove(path_, ignored);
 }
 
@@ -78,15 +80,28 @@ void RunFolder::write(const std::string& name, std::string_view content) {
   written_.push_back(name);
 }
 
+void RunFolder::make_folder(const std::string& name) {
+  std::error_code error;
+  fs::create_directory(path_ / name, error);
+  if (error) {
+    fail(ExitCode::cannot_create, "{}: cannot make the folder: {}", (path_ / name).string(),
+         error.message());
+  }
+  written_.push_back(name);
+}
+
 std::string results_csv(const History& history) {
   std::string csv =
       "stage,epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,ms_per_step,"
       "ms_waited\n";
   for (const EpochResult& epoch : history) {
-    csv +=
-        fmt::format("{},{},{:.8g},{:.8g},{:.8g},{:.8g},{:.8g},{:.3f},{:.3f},{:.3f}\n", epoch.stage,
-                    epoch.epoch, epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy,
-                    epoch.learning_rate, epoch.seconds, epoch.ms_per_step, epoch.ms_waited);
+    const auto validated = [&](double value) {
+      return epoch.validated() ? fmt::format("{:.8g}", value) : "";
+    };
+    csv += fmt::format("{},{},{:.8g},{:.8g},{},{},{:.8g},{:.3f},{:.3f},{:.3f}\n", epoch.stage,
+                       epoch.epoch, epoch.loss, epoch.accuracy, validated(epoch.val_loss),
+                       validated(epoch.val_accuracy), epoch.learning_rate, epoch.seconds,
+                       epoch.ms_per_step, epoch.ms_waited);
   }
   return csv;
 }
@@ -100,7 +115,7 @@ std::string csv_field(const std::string& text) {
 
 bool CsvLog::on_epoch_end(Model&, const EpochResult& result) {
   history_.push_back(result);
-  folder_.write("results.csv", results_csv(history_));
+  folder_.write(name_, results_csv(history_));
   folder_.keep();
   return true;
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nn/history.h"
@@ -27,6 +28,8 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
   void write(const std::string& name, std::string_view content);
+  /// Makes a folder in it.
+  void make_folder(const std::string& name);
 
   /// From now on the folder stays.
   void keep() { kept_ = true; }
@@ -37,21 +40,24 @@ class RunFolder {
   bool kept_ = false;
 };
 
-/// results.csv: a line an epoch. Times stand in the last three columns alone.
+/// results.csv: a line an epoch, fields empty where there was no validation. Times stand in the
+/// last three columns alone.
 std::string results_csv(const History& history);
 
 /// A field of a CSV file (RFC 4180): quoted where it has to be.
 std::string csv_field(const std::string& text);
 
-/// Writes results.csv anew after each epoch, all stages of a run one after the other. The first
-/// epoch makes the run worth keeping.
+/// Writes results.csv under the name given anew after each epoch, all stages one after the other:
+/// `history` has those before. The first epoch makes the run worth keeping.
 class CsvLog : public Callback {
  public:
-  explicit CsvLog(RunFolder& folder) : folder_(folder) {}
+  CsvLog(RunFolder& folder, std::string name, History history)
+      : folder_(folder), name_(std::move(name)), history_(std::move(history)) {}
   bool on_epoch_end(Model& model, const EpochResult& result) override;
 
  private:
   RunFolder& folder_;
+  std::string name_;
   History history_;
 };
 

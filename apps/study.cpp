@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
-#include <set>
-#include <system_error>
 #include <utility>
 
+#include "apps/floors.h"
+#include "apps/loader_source.h"
 #include "apps/plots.h"
-#include "data/faces.h"
-#include "nn/metrics.h"
 #include "tensor/error.h"
-#include "tensor/interrupt.h"
-#include "tensor/temporary_folder.h"
 
 namespace ember {
 namespace {
@@ -47,178 +44,132 @@ class Checkpoint : public Callback {
   const EarlyStopping* early_stopping_;
 };
 
-struct TestResult {
-  Evaluation evaluation;
-  std::vector<size_t> predicted;
-  ConfusionMatrix confusion;
-};
-
-TestResult test(Model& model, BatchSource& source, size_t classes) {
-  TestResult result{evaluate(model, source), {}, ConfusionMatrix(classes)};
-  for (size_t row = 0; row < result.evaluation.labels.size(); ++row) {
-    const float* p = result.evaluation.probabilities.data() + row * classes;
-    result.predicted.push_back(static_cast<size_t>(std::max_element(p, p + classes) - p));
-    result.confusion.add(static_cast<size_t>(result.evaluation.labels[row]),
-                         result.predicted.back());
+/// The classes' shares of a batch: their shares of `rows`, evened out by a power.
+std::vector<double> class_shares(const Dataset& dataset, const std::vector<int64_t>& rows,
+                                 double power) {
+  std::vector<double> shares(dataset.classes.size());
+  for (const int64_t row : rows) {
+    ++shares[static_cast<size_t>(dataset.labels[static_cast<size_t>(row)])];
   }
-  return result;
+  double sum = 0;
+  for (double& share : shares) sum += share = share == 0 ? 0 : std::pow(share, power);
+  for (double& share : shares) share /= sum;
+  return shares;
 }
 
-std::string predictions_csv(const Dataset& dataset, const TestResult& result) {
-  std::string csv = "file,row,true,predicted";
-  for (const std::string& name : dataset.classes)
-    csv.append(",").append(csv_field("probability_" + name));
-  csv += "\n";
-  const size_t classes = dataset.classes.size();
-  for (size_t i = 0; i < result.predicted.size(); ++i) {
-    const int64_t row = dataset.split.test[i];
-    csv += fmt::format("{},{},{},{}", csv_field(dataset.rows[static_cast<size_t>(row)].file), row,
-                       csv_field(dataset.classes[static_cast<size_t>(result.evaluation.labels[i])]),
-                       csv_field(dataset.classes[result.predicted[i]]));
-    for (size_t k = 0; k < classes; ++k) {
-      csv += fmt::format(",{}", result.evaluation.probabilities.data()[i * classes + k]);
-    }
-    csv += "\n";
-  }
-  return csv;
+/// A tenth of a stage, at most this many steps, in which the learning rate rises.
+constexpr int64_t kMostWarmup = 100;
+
+Json accuracies_json(const ConfusionMatrix& confusion) {
+  return {{"accuracy", accuracy(confusion)}, {"balanced_accuracy", balanced_accuracy(confusion)}};
 }
 
-Json report_json(const Dataset& dataset, const TestResult& result, const Model& model,
-                 double seconds) {
-  const ConfusionMatrix& confusion = result.confusion;
-  const std::vector<ClassMetrics> metrics = per_class_metrics(confusion);
-  Json per_class = Json::object();
-  Json matrix = Json::array();
-  for (size_t k = 0; k < dataset.classes.size(); ++k) {
-    per_class[dataset.classes[k]] = {{"precision", metrics[k].precision},
-                                     {"recall", metrics[k].recall},
-                                     {"f1", metrics[k].f1},
-                                     {"support", metrics[k].support}};
-    Json row = Json::array();
-    for (size_t predicted = 0; predicted < confusion.classes(); ++predicted) {
-      row.push_back(confusion(k, predicted));
-    }
-    matrix.push_back(row);
-  }
-  return {
-      {"test",
-       {{"accuracy", accuracy(confusion)},
-        {"balanced_accuracy", balanced_accuracy(confusion)},
-        {"loss", result.evaluation.loss},
-        {"per_class", per_class},
-        {"confusion_matrix", matrix}}},
-      {"classes", dataset.classes},
-      {"parameters", {{"total", model.parameter_count()}, {"trainable", model.trainable_count()}}},
-      {"split",
-       {{"train", dataset.split.train.size()},
-        {"validation", dataset.split.validation.size()},
-        {"test", dataset.split.test.size()}}},
-      {"seconds", seconds}};
-}
-
-std::string confusion_text(const ConfusionMatrix& confusion, const Classes& classes) {
-  std::string text = "Confusion matrix (actual down, predicted across):\n";
-  for (size_t truth = 0; truth < classes.size(); ++truth) {
-    for (size_t k = 0; k < classes.size(); ++k) text += fmt::format("{:>8}", confusion(truth, k));
-    text += fmt::format("  {}\n", classes[truth]);
-  }
-  return text;
-}
-
-Dataset load(const fs::path& folder, const TrainingOptions& options) {
-  return load_dataset({.folder = folder,
-                       .classes = options.classes,
-                       .image_size = options.image_size,
-                       .seed = static_cast<uint32_t>(options.seed),
-                       .progress = nullptr});
-}
-
-Dataset draw_and_load(const TrainingOptions& options) {
-  fmt::print("No --data-dir: drawing {} photos of faces.\n", options.drawn_photos);
-  std::fflush(stdout);
-  const TemporaryFolder temporary;
-  const fs::path folder = temporary / "faces";
-  write_face_photos(folder, options.drawn_photos, static_cast<uint64_t>(options.seed));
-  return load(folder, options);
+std::string accuracies_text(const ConfusionMatrix& confusion) {
+  return fmt::format(
+      "accuracy {}, balanced accuracy {}",
+      with_interval(accuracy(confusion), wilson_interval(confusion.correct(), confusion.total())),
+      with_interval(balanced_accuracy(confusion), balanced_accuracy_interval(confusion)));
 }
 
 }  // namespace
 
-std::optional<BatchView> LoaderSource::next() {
-  check_interrupt();
-  const Batch* batch = loader_.next();
-  if (batch == nullptr) return std::nullopt;
-  return BatchView{batch->images, batch->labels};
-}
-
-Dataset load_study_data(const TrainingOptions& options) {
-  Dataset dataset =
-      options.data_dir.empty() ? draw_and_load(options) : load(options.data_dir, options);
-  std::set<int64_t> photos(dataset.photos.photo_of.begin(), dataset.photos.photo_of.end());
-  fmt::print("{} rows after balancing, of {} photos: {} to train, {} to validate, {} to test.\n",
-             dataset.row_count(), photos.size(), dataset.split.train.size(),
-             dataset.split.validation.size(), dataset.split.test.size());
-  if (dataset.photos.unreadable_count > 0) {
-    fmt::print("{} photos could not be read; {} rows were skipped.\n",
-               dataset.photos.unreadable_count, dataset.skipped_row_count);
-  }
-  fmt::print("Classes: {}\n", fmt::join(dataset.classes, ", "));
-  std::fflush(stdout);
-  return dataset;
-}
-
-Study::Study(const std::string& app, const TrainingOptions& options, const Dataset& dataset,
+Study::Study(const std::string& app, const TrainingOptions& options, const StudyData& data,
              ModelDescription description)
     : options_(options),
-      dataset_(dataset),
+      data_(data),
+      rules_(rules_of(parse_protocol(options.protocol))),
       description_(std::move(description)),
       app_(app),
       folder_(options.output_dir, app),
-      progress_(progress_style(options.progress), std::cout),
-      log_(folder_) {
+      progress_(progress_style(options.progress), std::cout) {
   description_.scale = options.scale;
   Json args = {{"app", app}, {"version", EMBER_VERSION}};
   args.update(to_json(options));
-  args["classes"] = dataset.classes;
+  args["classes"] = data.dataset().classes;
   args["output_dir"] = folder_.path().string();
   folder_.write("args.json", dump(args));
+  if (!data.split_json.empty()) folder_.write("split.json", data.split_json);
 }
 
-LoaderOptions Study::loader_options(bool shuffle, bool augment, Device device) const {
-  return {.batch_size = options_.batch_size,
-          .shuffle = shuffle,
-          .augmentation = augment ? std::optional(AugmentationRanges{}) : std::nullopt,
-          .scale = parse_scale(options_.scale),
-          .seed = static_cast<uint64_t>(options_.seed),
-          .device = device};
+bool Study::begin_fold() {
+  if (folds_.size() == data_.folds.size()) return false;
+  folds_.emplace_back();
+  steps_ = 0;
+  if (data_.folds.size() > 1) {
+    fmt::print("\nFold {} of {}: {} faces to train, {} to test\n", folds_.size(),
+               data_.folds.size(), split().train.size(), split().test.size());
+    folder_.make_folder(prefix());
+  }
+  return true;
+}
+
+void Study::print_summary(const Model& model) const {
+  if (folds_.size() > 1) return;
+  fmt::print("\n{}", format_summary(model.name(), model.summary()));
+}
+
+std::string Study::prefix() const {
+  return data_.folds.size() == 1 ? "" : fmt::format("fold-{}/", folds_.size());
+}
+
+std::string Study::title(const std::string& what) const {
+  return data_.folds.size() == 1 ? fmt::format("{}: {}", app_, what)
+                                 : fmt::format("{}, fold {}: {}", app_, folds_.size(), what);
+}
+
+LoaderOptions Study::loader_options(bool training, Device device) const {
+  LoaderOptions loader{.batch_size = options_.batch_size,
+                       .shuffle = training,
+                       .augmentation = std::nullopt,
+                       .class_shares = {},
+                       .scale = parse_scale(options_.scale),
+                       .seed = static_cast<uint64_t>(options_.seed),
+                       .device = device};
+  if (training) {
+    loader.augmentation = rules_.augmentation;
+    if (rules_.balance) {
+      loader.class_shares = class_shares(data_.dataset(), split().train, *rules_.balance);
+    }
+  }
+  return loader;
 }
 
 void Study::fit(Model& model, const std::string& stage, int epochs, double learning_rate) {
   fmt::print("\n{}: {} of {} parameters train\n", stage, model.trainable_count(),
              model.parameter_count());
   std::fflush(stdout);
-  LoaderSource training(dataset_, dataset_.split.train, loader_options(true, true, model.device()));
-  // The notebook augments validation too.
-  LoaderSource validation(dataset_, dataset_.split.validation,
-                          loader_options(false, true, model.device()));
+  const Dataset& dataset = data_.dataset();
+  LoaderSource training(dataset, split().train, loader_options(true, model.device()));
+  LoaderOptions validation_options = loader_options(false, model.device());
+  if (rules_.augments_validation) validation_options.augmentation = rules_.augmentation;
+  std::optional<LoaderSource> validation;
+  if (!split().validation.empty()) {
+    validation.emplace(dataset, split().validation, validation_options);
+  }
   Adam adam(model, {.learning_rate = learning_rate});
 
   EarlyStopping early_stopping(options_.patience);
-  const bool stops_early = options_.patience > 0;
-  Checkpoint checkpoint(folder_.file("best.safetensors"), description_,
+  const bool stops_early = options_.patience > 0 && validation.has_value();
+  Checkpoint checkpoint(folder_.file(prefix() + "best.safetensors"), description_,
                         stops_early ? &early_stopping : nullptr);
-  std::vector<Callback*> callbacks{&progress_, &log_};
+  CsvLog log(folder_, prefix() + "results.csv", history());
+  std::vector<Callback*> callbacks{&progress_, &log};
   if (stops_early) callbacks.push_back(&early_stopping);
   callbacks.push_back(&checkpoint);
 
-  const History stage_history = ember::fit(model, adam, training, &validation,
-                                           {.stage = stage,
-                                            .epochs = epochs,
-                                            .seed = static_cast<uint64_t>(options_.seed),
-                                            .first_step = steps_,
-                                            .first_epoch = history_.size()},
-                                           callbacks);
-  history_.insert(history_.end(), stage_history.begin(), stage_history.end());
+  const int64_t steps = epochs * training.batch_count();
+  FitOptions fit_options{.stage = stage,
+                         .epochs = epochs,
+                         .seed = static_cast<uint64_t>(options_.seed),
+                         .first_step = steps_,
+                         .first_epoch = history().size(),
+                         .schedule = {}};
+  if (rules_.has_schedule) {
+    fit_options.schedule = warmup_cosine(learning_rate, std::min(steps / 10, kMostWarmup), steps);
+  }
+  const History stage_history = ember::fit(
+      model, adam, training, validation ? &*validation : nullptr, fit_options, callbacks);
+  history().insert(history().end(), stage_history.begin(), stage_history.end());
   steps_ += stage_history.size() * static_cast<uint64_t>(training.batch_count());
   if (stops_early && options_.progress != "none") {
     fmt::print("The weights are those of epoch {}, the best in validation.\n",
@@ -227,21 +178,80 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
   }
 }
 
-void Study::finish(Model& model) {
-  LoaderSource source(dataset_, dataset_.split.test, loader_options(false, false, model.device()));
-  const TestResult result = test(model, source, dataset_.classes.size());
-  const std::string report = classification_report(result.confusion, dataset_.classes);
-  fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(result.confusion),
-             result.evaluation.loss, report, confusion_text(result.confusion, dataset_.classes));
+void Study::test(Model& model) {
+  LoaderSource source(data_.dataset(), split().test, loader_options(false, model.device()));
+  folds_.back().test = ember::test(model, source, split().test);
+  parameter_count_ = model.parameter_count();
+  trainable_count_ = model.trainable_count();
+  folder_.write(prefix() + "curves.svg", curves_svg(title("training"), history()));
+  if (data_.folds.size() > 1) {
+    fmt::print("Fold {}: {}\n", folds_.size(), accuracies_text(folds_.back().test.confusion()));
+    std::fflush(stdout);
+  }
+}
 
-  folder_.write("predictions.csv", predictions_csv(dataset_, result));
+void Study::finish() {
+  const Dataset& dataset = data_.dataset();
+  TestResult result;
+  for (const FoldResult& fold : folds_) result.append(fold.test);
+  const ConfusionMatrix confusion = result.confusion();
+  const std::string report = classification_report(confusion, dataset.classes);
+  fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(confusion), result.loss,
+             report, confusion_text(confusion, dataset.classes));
+
+  Json json = {{"test", metrics_json(result, dataset)},
+               {"classes", dataset.classes},
+               {"parameters", {{"total", parameter_count_}, {"trainable", trainable_count_}}}};
+  const auto sizes = [](const Split& split) {
+    return Json{{"train", split.train.size()},
+                {"validation", split.validation.size()},
+                {"test", split.test.size()}};
+  };
+  if (data_.folds.size() == 1) {
+    json["split"] = sizes(data_.folds.front());
+  } else {
+    json["folds"] = Json::array();
+    for (size_t k = 0; k < folds_.size(); ++k) {
+      Json fold = sizes(data_.folds[k]);
+      fold.update(accuracies_json(folds_[k].test.confusion()));
+      json["folds"].push_back(fold);
+    }
+  }
+  if (!data_.split_json.empty()) {
+    TestResult majority;
+    TestResult thumbnails;
+    for (const Split& split : data_.folds) {
+      majority.append(majority_floor(dataset, split));
+      thumbnails.append(thumbnail_floor(dataset, split, static_cast<uint64_t>(options_.seed)));
+    }
+    json["floors"] = {{"majority", accuracies_json(majority.confusion())},
+                      {"thumbnails", accuracies_json(thumbnails.confusion())}};
+    print_faces_report(result, majority, thumbnails);
+  }
+
+  folder_.write("predictions.csv", predictions_csv(dataset, result));
   folder_.write("report.txt", report);
-  folder_.write("curves.svg", curves_svg(app_ + ": training", history_));
-  folder_.write("confusion_matrix.svg", confusion_matrix_svg(app_ + ": confusion matrix",
-                                                             result.confusion, dataset_.classes));
+  folder_.write("confusion_matrix.svg",
+                confusion_matrix_svg(app_ + ": confusion matrix", confusion, dataset.classes));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin_;
-  folder_.write("report.json", dump(report_json(dataset_, result, model, taken.count())));
+  json["seconds"] = taken.count();
+  folder_.write("report.json", dump(json));
   fmt::print("\nResults: {}\n", folder_.path().string());
+}
+
+void Study::print_faces_report(const TestResult& result, const TestResult& majority,
+                               const TestResult& thumbnails) const {
+  fmt::print("\nWith 95 % intervals: {}\n", accuracies_text(result.confusion()));
+  fmt::print("A linear model of 24-pixel thumbnails: {}\n",
+             accuracies_text(thumbnails.confusion()));
+  fmt::print("Always the most frequent class: {}\n", accuracies_text(majority.confusion()));
+  fmt::print("\nFace size, pixels     faces  accuracy  balanced\n");
+  for (const auto& [from, to, confusion] : by_face_size(result, data_.dataset())) {
+    const std::string range =
+        to == 0 ? fmt::format("{} or more", from) : fmt::format("{} to {}", from, to - 1);
+    fmt::print("{:<18}{:>9}{:>10.4f}{:>10.4f}\n", range, confusion.total(), accuracy(confusion),
+               balanced_accuracy(confusion));
+  }
 }
 
 }  // namespace ember

@@ -1,65 +1,73 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "apps/options.h"
 #include "apps/progress.h"
+#include "apps/protocol.h"
 #include "apps/run_folder.h"
-#include "data/dataset.h"
+#include "apps/study_data.h"
+#include "apps/test_result.h"
 #include "data/loader.h"
 #include "nn/model_file.h"
-#include "nn/train.h"
 
-/// What the two training programs share: the study's data, its stages, its test and its files.
+/// What the two training programs share: stages of training, tests, and the files of a run.
 namespace ember {
 
-/// A loader as the training loop takes it.
-class LoaderSource : public BatchSource {
- public:
-  LoaderSource(const Dataset& dataset, const std::vector<int64_t>& rows,
-               const LoaderOptions& options)
-      : loader_(dataset, rows, options) {}
-
-  int64_t batch_count() const override { return loader_.batch_count(); }
-  void start_epoch(uint64_t epoch) override { loader_.start_epoch(epoch); }
-  std::optional<BatchView> next() override;
-
- private:
-  Loader loader_;
-};
-
-/// The photos of --data-dir, or drawn ones; prints what there is.
-Dataset load_study_data(const TrainingOptions& options);
-
-/// One run: the stages of training, then the test. `options` are resolved and go to args.json,
-/// `description` is that of the model.
+/// One run: for each fold of the data, of which there mostly is one, the stages of training and the
+/// test of a model of its own. The files of a fold among several stand in a folder `fold-<n>`.
 class Study {
  public:
   /// Makes the run folder. It goes again with the study when not even one epoch has been trained.
-  Study(const std::string& app, const TrainingOptions& options, const Dataset& dataset,
+  /// `options` are resolved and go to args.json, `description` is that of the model.
+  Study(const std::string& app, const TrainingOptions& options, const StudyData& data,
         ModelDescription description);
+
+  /// Begins the next fold; false when there is none.
+  bool begin_fold();
+
+  /// Prints the layer table, in the first fold.
+  void print_summary(const Model& model) const;
 
   /// Trains what is trainable with a fresh Adam, early stopping and augmented batches. Each epoch
   /// leaves its line in results.csv and, where it is the best so far, best.safetensors.
   void fit(Model& model, const std::string& stage, int epochs, double learning_rate);
 
-  /// Tests the model, prints the report, and writes the other files of the run, report.json last.
-  void finish(Model& model);
+  /// Tests the model of the current fold.
+  void test(Model& model);
+
+  /// Prints the report and writes the other files of the run, report.json last.
+  void finish();
 
  private:
-  LoaderOptions loader_options(bool shuffle, bool augment, Device device) const;
+  struct FoldResult {
+    History history;
+    TestResult test;
+  };
+
+  const Split& split() const { return data_.folds[folds_.size() - 1]; }
+  History& history() { return folds_.back().history; }
+  /// Before the names of the current fold's files.
+  std::string prefix() const;
+  std::string title(const std::string& what) const;
+  LoaderOptions loader_options(bool training, Device device) const;
+  void print_faces_report(const TestResult& result, const TestResult& majority,
+                          const TestResult& thumbnails) const;
 
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const TrainingOptions& options_;
-  const Dataset& dataset_;
+  const StudyData& data_;
+  const TrainingRules& rules_;
   ModelDescription description_;
   std::string app_;
   RunFolder folder_;
   ProgressReport progress_;
-  CsvLog log_;
-  History history_;
-  uint64_t steps_ = 0;
+  std::vector<FoldResult> folds_;  ///< the last one is current
+  int64_t parameter_count_ = 0;
+  int64_t trainable_count_ = 0;
+  uint64_t steps_ = 0;  ///< of the current fold
 };
 
 }  // namespace ember

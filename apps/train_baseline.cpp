@@ -24,19 +24,23 @@ void train(TrainingOptions options) {
     }
   }
   if (options.scale.empty()) options.scale = "unit";
-  const Dataset dataset = load_study_data(options);
+  const StudyData data = load_study_data(options);
 
-  const ModelDescription description{
-      .architecture = "baseline_cnn", .classes = dataset.classes, .image_size = options.image_size};
-  Model model = build_model(description);
-  model.initialize(static_cast<uint64_t>(options.seed));
-  if (weights) load_weights(model, *weights);
-  model.to(device);
-  fmt::print("\n{}", format_summary(model.name(), model.summary()));
+  const ModelDescription description{.architecture = "baseline_cnn",
+                                     .classes = data.dataset().classes,
+                                     .image_size = options.image_size};
+  Study study("train_baseline", options, data, description);
+  while (study.begin_fold()) {
+    Model model = build_model(description);
+    model.initialize(static_cast<uint64_t>(options.seed));
+    if (weights) load_weights(model, *weights);
+    model.to(device);
 
-  Study study("train_baseline", options, dataset, description);
-  study.fit(model, "baseline", options.epochs, options.lr);
-  study.finish(model);
+    study.print_summary(model);
+    study.fit(model, "baseline", options.epochs, options.lr);
+    study.test(model);
+  }
+  study.finish();
 }
 
 }  // namespace

@@ -15,27 +15,31 @@ void train(TrainingOptions options) {
   use_conv(options.conv, options.device);
   const ModelFile weights = read_initial_weights(options.weights, "mobilenet_v2");
   adopt(weights.description, options);
-  const Dataset dataset = load_study_data(options);
+  const StudyData data = load_study_data(options);
 
   ModelDescription description = weights.description;
-  description.classes = dataset.classes;
+  description.classes = data.dataset().classes;
   description.image_size = options.image_size;
-  Model model = build_model(description);
-  const Value base = base_end(model);
-  model.initialize(static_cast<uint64_t>(options.seed));
-  load_weights(model, weights, weights.description.classes.empty() ? base : model.last());
-  model.to(device);
+  const bool keeps_statistics = rules_of(parse_protocol(options.protocol)).keeps_statistics;
+  Study study("train_mobilenet", options, data, description);
+  while (study.begin_fold()) {
+    Model model = build_model(description);
+    const Value base = base_end(model);
+    model.initialize(static_cast<uint64_t>(options.seed));
+    load_weights(model, weights, weights.description.classes.empty() ? base : model.last());
+    model.to(device);
 
-  model.set_trainable(0, base, false);
-  fmt::print("\n{}", format_summary(model.name(), model.summary()));
-
-  Study study("train_mobilenet", options, dataset, description);
-  study.fit(model, "frozen", options.epochs, options.lr);
-  if (options.finetune) {
-    model.set_trainable(0, base, true);
-    study.fit(model, "finetune", options.finetune_epochs, options.finetune_lr);
+    model.set_trainable(0, base, false);
+    study.print_summary(model);
+    study.fit(model, "frozen", options.epochs, options.lr);
+    if (options.finetune) {
+      model.set_trainable(0, base, true);
+      model.use_moving_statistics(keeps_statistics);
+      study.fit(model, "finetune", options.finetune_epochs, options.finetune_lr);
+    }
+    study.test(model);
   }
-  study.finish(model);
+  study.finish();
 }
 
 }  // namespace

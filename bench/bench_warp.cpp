@@ -21,11 +21,12 @@ void bench_warp(const Suite& suite) {
       maps.data()[n] = pixel_map(
           draw_augmentation({}, random, static_cast<uint64_t>(n), side, side), side, side);
     }
-    return [photos = ByteTensor::filled(shape, 128, suite.device), photo_of = photo_of(),
-            maps = maps.on(suite.device), scaling = scaling_of(Scale::unit),
-            images = suite.zeros(shape)]() mutable {
-      warp_batch(photos, photo_of, maps, scaling, images);
-    };
+    return
+        [photos = ByteTensor::filled(shape, 128, suite.device), photo_of = photo_of(),
+         maps = maps.on(suite.device), brightness = Tensor::filled({suite.batch}, 1, suite.device),
+         scaling = scaling_of(Scale::unit), images = suite.zeros(shape)]() mutable {
+          warp_batch(photos, photo_of, maps, brightness, scaling, images);
+        };
   });
   suite.add("scale_batch", layer, work, [=] {
     return [photos = ByteTensor::filled(shape, 128, suite.device), photo_of = photo_of(),

@@ -45,6 +45,7 @@ AugmentationParameters draw_augmentation(const AugmentationRanges& ranges, const
   drawn.zx = between(ranges.zoom_lowest, ranges.zoom_highest, second[0]);
   drawn.zy = between(ranges.zoom_lowest, ranges.zoom_highest, second[1]);
   drawn.flip_horizontal = between(0, 1, second[2]) < ranges.flip_probability;
+  drawn.brightness = between(ranges.brightness_lowest, ranges.brightness_highest, second[3]);
   return drawn;
 }
 

@@ -16,6 +16,8 @@ struct AugmentationRanges {
   double zoom_lowest = 0.7;  ///< the same range for each axis, drawn on its own
   double zoom_highest = 1.3;
   double flip_probability = 0.5;
+  double brightness_lowest = 1;  ///< factor of all values
+  double brightness_highest = 1;
 };
 
 /// Keras's parameters of one transform; the defaults leave an image as it is.
@@ -27,6 +29,7 @@ struct AugmentationParameters {
   double zx = 1;     ///< zooms: above 1 shows more of the edge, below 1 less of the image
   double zy = 1;
   bool flip_horizontal = false;
+  double brightness = 1;
 };
 
 /// Draws the parameters of element `element` of `random`, in Keras's order of drawing: tx from the

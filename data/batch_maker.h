@@ -8,13 +8,15 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "data/warp.h"
+#include "tensor/random.h"
 
 namespace ember {
 
 /// What a batch is made of, on the device that makes it.
 struct BatchPlan {
   IndexTensor photo_of;     ///< (n), places in the photos at hand
-  TensorOf<PixelMap> maps;  ///< (n), not set where images stay as they are
+  TensorOf<PixelMap> maps;  ///< (n), not set where images stay as they are,
+  Tensor brightness;        ///< (n), likewise
   LabelTensor labels;       ///< (n)
 
   BatchPlan(int64_t rows, Device device);
@@ -49,7 +51,7 @@ class BatchMaker {
   void draw_order(uint64_t epoch);
   /// Positions in the data set's rows of batch `batch`.
   std::span<const int64_t> rows_of(int64_t batch) const;
-  /// Plans `rows` of the current epoch; places are those of the data set's photos.
+  /// Plans `rows`, which lie in order(); places are those of the data set's photos.
   void plan(std::span<const int64_t> rows, BatchPlan& plan) const;
   std::span<const int64_t> order() const { return order_; }
   /// The data set's photo that a row shows.
@@ -58,11 +60,15 @@ class BatchMaker {
   void assemble(const ByteTensor& photos, const BatchPlan& plan, Tensor& images) const;
 
  private:
+  /// An order in which each class has its share of every run of rows.
+  void deal(const Philox& random);
+
   const Dataset& dataset_;
   const std::vector<int64_t> rows_;
   const LoaderOptions options_;
   const Scaling scaling_;
-  std::vector<int64_t> order_;  ///< of the current epoch
+  std::vector<int64_t> order_;         ///< of the current epoch
+  std::vector<int64_t> times_served_;  ///< how often each of them stands before in the order
   uint64_t epoch_ = 0;
 };
 

@@ -31,6 +31,7 @@ class CudaBatchMaker final : public BatchMaker {
     }
     plan_.photo_of.copy_from(host_plan_.photo_of);
     plan_.maps.copy_from(host_plan_.maps);
+    plan_.brightness.copy_from(host_plan_.brightness);
     plan_.labels.copy_from(host_plan_.labels);
     next_ = 0;
   }

@@ -1,12 +1,14 @@
 #include "data/dataset.h"
 
-#include <cstring>
+#include <algorithm>
 #include <exception>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "data/image.h"
 #include "data/resize.h"
+#include "data/split.h"
 #include "tensor/error.h"
 #include "tensor/interrupt.h"
 #include "tensor/parallel.h"
@@ -18,20 +20,22 @@ constexpr int64_t kFewestRows = 4;  // that split_rows can part
 
 }  // namespace
 
-Photos read_photos(const std::filesystem::path& image_folder, const std::vector<Row>& rows,
-                   int64_t side, const Progress& progress, const Report& report) {
-  EMBER_REQUIRE(side > 0, "read_photos: side {}", side);
-  Photos photos;
-  std::vector<const std::string*> files;
+PhotoFiles photo_files(const std::vector<Row>& rows) {
+  PhotoFiles photos;
   std::unordered_map<std::string, int64_t> index_of;
   for (const Row& row : rows) {
-    const auto [entry, is_new] = index_of.try_emplace(row.file, files.size());
-    if (is_new) files.push_back(&row.file);
-    photos.photo_of.push_back(entry->second);
+    const auto [entry, is_new] = index_of.try_emplace(row.file, photos.files.size());
+    if (is_new) photos.files.push_back(row.file);
+    photos.file_of.push_back(entry->second);
   }
+  return photos;
+}
 
+std::vector<bool> decode_photos(const std::filesystem::path& image_folder,
+                                const std::vector<std::string>& files,
+                                const std::function<void(int64_t, const ByteTensor&)>& take,
+                                const Progress& progress, const Report& report) {
   const auto count = static_cast<int64_t>(files.size());
-  photos.pixels = ByteTensor({count, side, side, 3});
   std::vector<std::string> problems(files.size());
   std::exception_ptr failure;
   std::mutex mutex;
@@ -39,8 +43,7 @@ Photos read_photos(const std::filesystem::path& image_folder, const std::vector<
   parallel_for(count, [&](int64_t i) {
     try {
       check_interrupt();
-      ByteTensor resized = photos.pixels.rows(i, i + 1).reshape({side, side, 3});
-      resize_bilinear(read_image(image_folder / *files[static_cast<size_t>(i)]), resized);
+      take(i, read_image(image_folder / files[static_cast<size_t>(i)]));
     } catch (const Error& error) {
       problems[static_cast<size_t>(i)] = error.what();
     } catch (...) {
@@ -53,16 +56,31 @@ Photos read_photos(const std::filesystem::path& image_folder, const std::vector<
   });
   if (failure) std::rethrow_exception(failure);
 
+  std::vector<bool> readable;
   for (const std::string& problem : problems) {
-    if (problem.empty()) continue;
-    report(problem);
-    ++photos.unreadable_count;
+    readable.push_back(problem.empty());
+    if (!problem.empty()) report(problem);
   }
-  if (photos.unreadable_count == count) {
+  if (std::find(readable.begin(), readable.end(), true) == readable.end()) {
     fail(ExitCode::no_input, "{}: none of its {} photos can be read", image_folder.string(), count);
   }
+  return readable;
+}
+
+Photos read_photos(const std::filesystem::path& image_folder, const std::vector<Row>& rows,
+                   int64_t side, const Progress& progress, const Report& report) {
+  EMBER_REQUIRE(side > 0, "read_photos: side {}", side);
+  auto [files, photo_of] = photo_files(rows);
+  const auto count = static_cast<int64_t>(files.size());
+  Photos photos{.pixels = ByteTensor({count, side, side, 3}), .photo_of = std::move(photo_of)};
+  const auto take = [&](int64_t i, const ByteTensor& image) {
+    ByteTensor resized = photos.pixels.rows(i, i + 1).reshape({side, side, 3});
+    resize_bilinear(image, resized);
+  };
+  const auto readable = decode_photos(image_folder, files, take, progress, report);
+  photos.unreadable_count = std::count(readable.begin(), readable.end(), false);
   for (int64_t& photo : photos.photo_of) {
-    if (!problems[static_cast<size_t>(photo)].empty()) photo = -1;
+    if (!readable[static_cast<size_t>(photo)]) photo = -1;
   }
   return photos;
 }
@@ -77,17 +95,23 @@ ByteTensor Dataset::pixels_of(int64_t row) const {
   return photos.pixels.rows(photo, photo + 1).reshape(image_shape());
 }
 
+Classes resolve_classes(const Annotations& annotations, const Classes& asked,
+                        const std::filesystem::path& folder) {
+  Classes classes = asked.empty() ? classes_of(annotations.rows) : asked;
+  if (asked.empty() && classes.size() < 2) {
+    fail(ExitCode::data, "{}: all its photos are of class {}; at least two classes are needed",
+         folder.string(), classes.front());
+  }
+  if (const std::string complaint = complaint_about(classes); !complaint.empty()) {
+    fail(ExitCode::data, "{}: {}", folder.string(), complaint);
+  }
+  return classes;
+}
+
 Dataset load_dataset(const DatasetOptions& options) {
   const Annotations annotations = read_annotations(options.folder, options.report);
   Dataset dataset;
-  dataset.classes = options.classes.empty() ? classes_of(annotations.rows) : options.classes;
-  if (options.classes.empty() && dataset.classes.size() < 2) {
-    fail(ExitCode::data, "{}: all its photos are of class {}; at least two classes are needed",
-         options.folder.string(), dataset.classes.front());
-  }
-  if (const std::string complaint = complaint_about(dataset.classes); !complaint.empty()) {
-    fail(ExitCode::data, "{}: {}", options.folder.string(), complaint);
-  }
+  dataset.classes = resolve_classes(annotations, options.classes, options.folder);
 
   const auto labels = label_indices(annotations.rows, dataset.classes);
   std::vector<int64_t> balanced = oversample(labels, dataset.classes, options.seed);
@@ -111,7 +135,6 @@ Dataset load_dataset(const DatasetOptions& options) {
     fail(ExitCode::data, "{}: {} rows are too few for training, validation and test; add photos",
          options.folder.string(), kept);
   }
-  dataset.split = split_rows(kept);
   return dataset;
 }
 

@@ -8,7 +8,6 @@
 
 #include "data/annotations.h"
 #include "data/classes.h"
-#include "data/split.h"
 #include "tensor/tensor.h"
 
 namespace ember {
@@ -23,12 +22,33 @@ struct Photos {
 /// Called with the number of files done and of all files, never by two threads at once.
 using Progress = std::function<void(int64_t done, int64_t total)>;
 
-/// Decodes the photos of `rows` in parallel, each file once, and resizes them to `side` x `side`. A
-/// file that is missing or cannot be decoded is reported by the study's messages, "File not found:
-/// PATH" and "Unreadable file: PATH", and skipped. Throws Error(no_input) when none is left.
+/// The files that rows name, each once.
+struct PhotoFiles {
+  std::vector<std::string> files;
+  std::vector<int64_t> file_of;  ///< row -> index in `files`
+};
+PhotoFiles photo_files(const std::vector<Row>& rows);
+
+/// Decodes `files` in parallel and calls `take(index, image)` for each, on the thread that has
+/// decoded it. One that is missing or cannot be decoded is reported by the study's messages, "File
+/// not found: PATH" and "Unreadable file: PATH", and left out. Returns which could be read; throws
+/// Error(no_input) when none could.
+std::vector<bool> decode_photos(const std::filesystem::path& image_folder,
+                                const std::vector<std::string>& files,
+                                const std::function<void(int64_t, const ByteTensor&)>& take,
+                                const Progress& progress = nullptr,
+                                const Report& report = report_on_stderr);
+
+/// Decodes the photos of `rows` in parallel, each file once, and resizes them to `side` x `side`.
+/// Errors as of decode_photos.
 Photos read_photos(const std::filesystem::path& image_folder, const std::vector<Row>& rows,
                    int64_t side, const Progress& progress = nullptr,
                    const Report& report = report_on_stderr);
+
+/// The classes `asked` for or, where none are, those of the data. Throws Error(data) that names
+/// `folder` when these are fewer than two or cannot be names of classes.
+Classes resolve_classes(const Annotations& annotations, const Classes& asked,
+                        const std::filesystem::path& folder);
 
 struct DatasetOptions {
   std::filesystem::path folder;  ///< either layout of read_annotations
@@ -39,14 +59,13 @@ struct DatasetOptions {
   Report report = report_on_stderr;
 };
 
-/// The study's table after balancing, with its photos and its partition.
+/// Labelled images: a row a sample.
 struct Dataset {
   Classes classes;
-  std::vector<Row> rows;          ///< balanced: classes one after the other, readable photos only
+  std::vector<Row> rows;          ///< readable photos only
   std::vector<int32_t> labels;    ///< class index of each row
   Photos photos;                  ///< of each row
-  Split split;                    ///< positions in `rows`
-  int64_t skipped_row_count = 0;  ///< balanced rows dropped because their photo is unreadable
+  int64_t skipped_row_count = 0;  ///< rows dropped because their photo is unreadable
 
   int64_t row_count() const { return static_cast<int64_t>(rows.size()); }
   /// (side, side, 3)
@@ -55,8 +74,9 @@ struct Dataset {
   ByteTensor pixels_of(int64_t row) const;
 };
 
-/// Reads the annotations, oversamples the smaller classes, reads the photos, drops the rows whose
-/// photo is unreadable, and splits the rest. Throws what these throw, and Error(data) for a label
+/// The study's table after balancing: reads the annotations, oversamples the smaller classes, reads
+/// the photos and drops the rows whose photo is unreadable. Classes stand one after the other. The
+/// study's partition of it is split_rows(). Throws what these throw, and Error(data) for a label
 /// that is not among `options.classes`, a class without rows, or fewer than two classes.
 Dataset load_dataset(const DatasetOptions& options);
 

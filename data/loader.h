@@ -23,6 +23,9 @@ struct LoaderOptions {
   bool shuffle = true;  ///< a new order each epoch
   std::optional<AugmentationRanges>
       augmentation;  ///< afresh each epoch; absent: images as they are
+  /// Of each class in every batch, together 1, whose rows are then served in turn, several times an
+  /// epoch or not at all. Empty: each row once an epoch.
+  std::vector<double> class_shares;
   Scale scale = Scale::unit;
   uint64_t seed = 1;            ///< of the order and the augmentation
   Device device = Device::cpu;  ///< where batches are made, and stay
@@ -32,9 +35,9 @@ class BatchMaker;
 
 /// Serves some rows of a data set in batches, epoch by epoch. On the CPU a thread of its own
 /// prepares the next batches while the caller works on one; a GPU keeps the photos, and makes a
-/// batch in one kernel. Each row is served once an epoch; the last batch may be short. The order
-/// depends on (seed, epoch) and an image on (seed, epoch, row), never on timing. Allocates
-/// everything at the start.
+/// batch in one kernel. An epoch serves as many rows as there are; its last batch may be short. The
+/// order depends on (seed, epoch), and an image on (seed, epoch, row, how often the epoch has
+/// served that row before), never on timing. Allocates everything at the start.
 class Loader {
  public:
   /// `dataset` must outlive the loader; `rows` are positions in its rows.

@@ -82,19 +82,21 @@ struct Corners {
 
 template <int kChannel>
 HWY_INLINE hn::Vec<Floats> sample(const Corners& corners, hn::Vec<Floats> u, hn::Vec<Floats> v,
-                                  const Scaling& scaling) {
+                                  hn::Vec<Floats> brightness, const Scaling& scaling) {
   const Floats d;
   const auto top =
       mix(channel<kChannel>(corners.top_left), channel<kChannel>(corners.top_right), u);
   const auto bottom =
       mix(channel<kChannel>(corners.bottom_left), channel<kChannel>(corners.bottom_right), u);
-  return hn::MulAdd(mix(top, bottom, v), hn::Set(d, scaling.factor[kChannel]),
+  const auto value = hn::Min(hn::Mul(mix(top, bottom, v), brightness), hn::Set(d, 255.0f));
+  return hn::MulAdd(value, hn::Set(d, scaling.factor[kChannel]),
                     hn::Set(d, scaling.offset[kChannel]));
 }
 
 void WarpPixels(const int32_t* pixels, int64_t height, int64_t width, const PixelMap& map,
-                const Scaling& scaling, float* output) {
+                float brightness, const Scaling& scaling, float* output) {
   const Floats d;
+  const auto bright = hn::Set(d, brightness);
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto row_stride = hn::Set(Ints(), static_cast<int32_t>(width));
   HWY_ALIGN std::array<float, 3 * kMaxLanes> last_pixels;
@@ -115,8 +117,9 @@ void WarpPixels(const int32_t* pixels, int64_t height, int64_t width, const Pixe
                             hn::GatherIndex(Ints(), pixels, hn::Add(bottom, right))};
       const bool whole = c + lanes <= width;
       float* to = whole ? out + c * 3 : last_pixels.data();
-      hn::StoreInterleaved3(sample<0>(corners, u, v, scaling), sample<1>(corners, u, v, scaling),
-                            sample<2>(corners, u, v, scaling), d, to);
+      hn::StoreInterleaved3(sample<0>(corners, u, v, bright, scaling),
+                            sample<1>(corners, u, v, bright, scaling),
+                            sample<2>(corners, u, v, bright, scaling), d, to);
       if (!whole) std::copy_n(to, (width - c) * 3, out + c * 3);
       row.advance(lanes * map.row_column);
       column.advance(lanes * map.column_column);
@@ -133,39 +136,45 @@ namespace ember {
 HWY_EXPORT(WarpPixels);
 
 void warp(const uint8_t* image, int64_t height, int64_t width, const PixelMap& map,
-          const Scaling& scaling, float* output) {
+          float brightness, const Scaling& scaling, float* output) {
   // A pixel in four bytes can be gathered at once.
   thread_local std::vector<int32_t> pixels;
   pixels.resize(static_cast<size_t>(height * width));
   for (size_t i = 0; i < pixels.size(); ++i) {
     pixels[i] = image[3 * i] | image[3 * i + 1] << 8 | image[3 * i + 2] << 16;
   }
-  HWY_DYNAMIC_DISPATCH(WarpPixels)(pixels.data(), height, width, map, scaling, output);
+  HWY_DYNAMIC_DISPATCH(WarpPixels)(pixels.data(), height, width, map, brightness, scaling, output);
 }
 
 namespace cpu {
 
 void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
-                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images) {
+                const TensorOf<PixelMap>& maps, const Tensor& brightness, const Scaling& scaling,
+                Tensor& images) {
   const int64_t height = photos.dim(1);
   const int64_t width = photos.dim(2);
   const int64_t size = height * width * 3;
   for (int64_t n = 0; n < photo_of.size(); ++n) {
-    warp(photos.data() + photo_of.data()[n] * size, height, width, maps.data()[n], scaling,
-         images.data() + n * size);
+    warp(photos.data() + photo_of.data()[n] * size, height, width, maps.data()[n],
+         brightness.data()[n], scaling, images.data() + n * size);
   }
 }
 
 }  // namespace cpu
 
 void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
-                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images) {
+                const TensorOf<PixelMap>& maps, const Tensor& brightness, const Scaling& scaling,
+                Tensor& images) {
   require_batch("warp_batch", photos, photo_of, images);
   EMBER_REQUIRE(maps.shape() == photo_of.shape() && maps.device() == photo_of.device(),
                 "warp_batch: maps {} on {}, photo_of {} on {}", to_string(maps.shape()),
                 to_string(maps.device()), to_string(photo_of.shape()),
                 to_string(photo_of.device()));
-  EMBER_DISPATCH(images.device(), warp_batch, photos, photo_of, maps, scaling, images);
+  EMBER_REQUIRE(brightness.shape() == photo_of.shape() && brightness.device() == photo_of.device(),
+                "warp_batch: brightness {} on {}, photo_of {} on {}", to_string(brightness.shape()),
+                to_string(brightness.device()), to_string(photo_of.shape()),
+                to_string(photo_of.device()));
+  EMBER_DISPATCH(images.device(), warp_batch, photos, photo_of, maps, brightness, scaling, images);
 }
 
 }  // namespace ember

@@ -39,8 +39,8 @@ __device__ float mix(float a, float b, float weight) { return fmaf(weight, b - a
 template <class V>
 __global__ void __launch_bounds__(kPixels)
     warp_batch_kernel(const uint8_t* photos, const int32_t* photo_of, const PixelMap* maps,
-                      Scaling scaling, int height, int width, unsigned blocks_per_image,
-                      float* images) {
+                      const float* brightness, Scaling scaling, int height, int width,
+                      unsigned blocks_per_image, float* images) {
   alignas(16) __shared__ float tile[kPixels * kChannels];
   const int pixels = height * width;
   const int64_t image = blockIdx.x / blocks_per_image;
@@ -66,7 +66,8 @@ __global__ void __launch_bounds__(kPixels)
       const float value = mix(mix(at(top, left), at(top, right), column.weight),
                               mix(at(bottom, left), at(bottom, right), column.weight), row.weight);
       tile[threadIdx.x * kChannels + channel] =
-          fmaf(value, scaling.factor[channel], scaling.offset[channel]);
+          fmaf(fminf(value * brightness[image], 255.0f), scaling.factor[channel],
+               scaling.offset[channel]);
     }
   }
   __syncthreads();
@@ -80,15 +81,16 @@ __global__ void __launch_bounds__(kPixels)
 }  // namespace
 
 void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
-                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images) {
+                const TensorOf<PixelMap>& maps, const Tensor& brightness, const Scaling& scaling,
+                Tensor& images) {
   const int64_t height = photos.dim(1);
   const int64_t width = photos.dim(2);
   const unsigned blocks_per_image = blocks_for(height * width, kPixels);
   const bool vector = fits_float4(height * width, {images.data()});
   launch(vector ? warp_batch_kernel<float4> : warp_batch_kernel<float>,
          {dim3(blocks_for(images.dim(0) * blocks_per_image, 1)), dim3(kPixels), current_stream()},
-         photos.data(), photo_of.data(), maps.data(), scaling, height, width, blocks_per_image,
-         images.data());
+         photos.data(), photo_of.data(), maps.data(), brightness.data(), scaling, height, width,
+         blocks_per_image, images.data());
 }
 
 }  // namespace ember::cuda

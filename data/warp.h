@@ -19,24 +19,28 @@ struct PixelMap {
   int64_t column_offset;
 };
 
-/// output(r, c) = scaling(image at map(r, c)), bilinear, coordinates clamped to the image. `image`
-/// is RGB (height, width, 3), `output` (height, width, 3) floats.
+/// output(r, c) = scaling(min(brightness * image at map(r, c), 255)), bilinear, coordinates clamped
+/// to the image. `image` is RGB (height, width, 3), `output` (height, width, 3) floats.
 void warp(const uint8_t* image, int64_t height, int64_t width, const PixelMap& map,
-          const Scaling& scaling, float* output);
+          float brightness, const Scaling& scaling, float* output);
 
-/// A batch: image n of `images` is photo `photo_of[n]` of `photos`, warped by `maps[n]`. photos
-/// (P, height, width, 3), photo_of and maps (N), images (N, height, width, 3), all on one device.
+/// A batch: image n of `images` is photo `photo_of[n]` of `photos`, warped by `maps[n]` and
+/// `brightness[n]`. photos (P, height, width, 3), photo_of, maps and brightness (N), images (N,
+/// height, width, 3), all on one device.
 void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
-                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images);
+                const TensorOf<PixelMap>& maps, const Tensor& brightness, const Scaling& scaling,
+                Tensor& images);
 
 namespace cpu {
 void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
-                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images);
+                const TensorOf<PixelMap>& maps, const Tensor& brightness, const Scaling& scaling,
+                Tensor& images);
 }  // namespace cpu
 
 namespace cuda {
 void warp_batch(const ByteTensor& photos, const IndexTensor& photo_of,
-                const TensorOf<PixelMap>& maps, const Scaling& scaling, Tensor& images);
+                const TensorOf<PixelMap>& maps, const Tensor& brightness, const Scaling& scaling,
+                Tensor& images);
 }  // namespace cuda
 
 }  // namespace ember

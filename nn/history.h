@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -13,12 +15,14 @@ struct EpochResult {
   int epoch = 0;      ///< within the stage, from 1
   double loss = 0;
   double accuracy = 0;
-  double val_loss = 0;
-  double val_accuracy = 0;
+  double val_loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN without validation
+  double val_accuracy = std::numeric_limits<double>::quiet_NaN();
   double learning_rate = 0;
   double seconds = 0;      ///< the whole epoch with its validation
   double ms_per_step = 0;  ///< mean time of a training step, waiting for data included
   double ms_waited = 0;    ///< of that, waiting for data
+
+  bool validated() const { return !std::isnan(val_loss); }
 };
 
 /// The epochs of all stages, in order.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 #include "tensor/error.h"
@@ -111,6 +112,35 @@ double balanced_accuracy(const ConfusionMatrix& confusion) {
     present += 1;
   }
   return share(sum, present);
+}
+
+Interval wilson_interval(int64_t count, int64_t total) {
+  if (total == 0) return {};
+  constexpr double z = 1.959963984540054;  // the normal distribution's 97.5 per cent
+  const auto n = static_cast<double>(total);
+  const double p = static_cast<double>(count) / n;
+  const double middle = (p + z * z / (2 * n)) / (1 + z * z / n);
+  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
+  // A share of 0 or 1 is its own bound, which rounding must not move.
+  return {count == 0 ? 0 : middle - half, count == total ? 1 : middle + half};
+}
+
+Interval balanced_accuracy_interval(const ConfusionMatrix& confusion) {
+  double below = 0;
+  double above = 0;
+  double present = 0;
+  for (size_t k = 0; k < confusion.classes(); ++k) {
+    const int64_t support = confusion.support(k);
+    if (support == 0) continue;
+    const double recall = static_cast<double>(confusion(k, k)) / static_cast<double>(support);
+    const auto [low, high] = wilson_interval(confusion(k, k), support);
+    below += (recall - low) * (recall - low);
+    above += (high - recall) * (high - recall);
+    present += 1;
+  }
+  if (present == 0) return {};
+  const double mean = balanced_accuracy(confusion);
+  return {mean - std::sqrt(below) / present, mean + std::sqrt(above) / present};
 }
 
 std::string classification_report(const ConfusionMatrix& confusion,

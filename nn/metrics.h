@@ -52,6 +52,21 @@ double accuracy(const ConfusionMatrix& confusion);
 /// Mean recall of the classes that have support.
 double balanced_accuracy(const ConfusionMatrix& confusion);
 
+/// Where a share may truly lie.
+struct Interval {
+  double low = 0;
+  double high = 1;
+};
+
+/// Wilson's score interval of a share at 95 per cent, from `count` of `total`; [0, 1] where there
+/// is nothing to count. (Wilson: "Probable inference, the law of succession, and statistical
+/// inference", 1927.) Samples count as independent of each other.
+Interval wilson_interval(int64_t count, int64_t total);
+
+/// The same for the mean of the classes' recalls, from their own intervals, which are independent
+/// of each other. (Zou, Donner: "Construction of confidence limits about effect measures", 2008.)
+Interval balanced_accuracy_interval(const ConfusionMatrix& confusion);
+
 /// The table that scikit-learn 1.5 prints as `classification_report(true, predicted,
 /// labels=range(n), target_names=names)`, byte for byte.
 std::string classification_report(const ConfusionMatrix& confusion,

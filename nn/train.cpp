@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numbers>
 
 namespace ember {
 namespace {
@@ -57,6 +58,14 @@ void EarlyStopping::on_train_end(Model& model) {
   size_t k = 0;
   model.for_each_parameter(
       [&](Layer&, Parameter& parameter) { parameter.value.copy_from(best_weights_[k++]); });
+}
+
+Schedule warmup_cosine(double peak, int64_t warmup, int64_t steps) {
+  return [=](int64_t step) {
+    if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
+    const double done = static_cast<double>(step - warmup) / static_cast<double>(steps - warmup);
+    return peak * (1 + std::cos(std::numbers::pi * done)) / 2;
+  };
 }
 
 Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch) {
@@ -119,6 +128,10 @@ History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* v
       return batch;
     };
     while (const auto batch = next_batch()) {
+      if (options.schedule) {
+        optimizer.set_learning_rate(
+            options.schedule(static_cast<int64_t>(number - options.first_step)));
+      }
       trainer.queue(*batch, {.training = true, .seed = options.seed, .number = number++});
       while (const auto result = trainer.result(Trainer::kStepsAhead)) take(*result);
     }

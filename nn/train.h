@@ -64,6 +64,13 @@ class EarlyStopping : public Callback {
   std::vector<Tensor> best_weights_;
 };
 
+/// The learning rate of each step of a stage, which are counted from 0.
+using Schedule = std::function<double(int64_t step)>;
+
+/// Rises linearly to `peak` in `warmup` steps, then falls to 0 at step `steps` as half a cosine
+/// does. (Loshchilov, Hutter: "SGDR: stochastic gradient descent with warm restarts", 2017.)
+Schedule warmup_cosine(double peak, int64_t warmup, int64_t steps);
+
 struct FitOptions {
   std::string stage;  ///< "frozen", "finetune", ...; stands in the history
   int epochs = 1;
@@ -71,6 +78,7 @@ struct FitOptions {
   uint64_t first_step =
       0;  ///< steps that the run has taken before, so that no stage repeats another's dropout
   uint64_t first_epoch = 0;  ///< likewise for the batches' order and augmentation
+  Schedule schedule;         ///< empty: the optimizer's rate stays
 };
 
 /// Trains with softmax cross-entropy. Throws Error(data) that names the first step, or the epoch

@@ -2,11 +2,13 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <utility>
 
 namespace ember {
 
 /// What a random number is drawn for. Draws of different purposes never coincide.
-enum class Purpose : uint32_t { weights = 1, shuffle, augmentation, dropout, faces };
+enum class Purpose : uint32_t { weights = 1, shuffle, augmentation, dropout, faces, split };
 
 /// The counter-based generator Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers:
 /// as easy as 1, 2, 3", SC 2011). A draw depends on (seed, purpose, step, element) alone, so it is
@@ -57,5 +59,15 @@ class Philox {
   uint32_t purpose_;
   uint64_t step_;
 };
+
+/// Puts `items` in a random order (Fisher and Yates); number i of the stream that begins at `first`
+/// decides what moves to place i.
+template <typename Item>
+void shuffle(std::span<Item> items, const Philox& random, uint64_t first = 0) {
+  for (size_t i = items.size(); i > 1; --i) {
+    const uint64_t j = uint64_t{random.bits(first + i - 1)} * i >> 32;
+    std::swap(items[i - 1], items[j]);
+  }
+}
 
 }  // namespace ember

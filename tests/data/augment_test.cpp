@@ -17,9 +17,10 @@ AugmentationParameters parameters_of(const std::vector<double>& values) {
   return {values[0], values[1], values[2], values[3], values[4], values[5], values[6] != 0};
 }
 
-Tensor warped(const ByteTensor& image, const PixelMap& map, const Scaling& scaling) {
+Tensor warped(const ByteTensor& image, const PixelMap& map, const Scaling& scaling,
+              float brightness = 1) {
   Tensor output = Tensor::filled(image.shape(), NAN);
-  warp(image.data(), image.dim(0), image.dim(1), map, scaling, output.data());
+  warp(image.data(), image.dim(0), image.dim(1), map, brightness, scaling, output.data());
   return output;
 }
 
@@ -127,6 +128,7 @@ struct Noise {
   ByteTensor photos;
   IndexTensor photo_of = IndexTensor::from({7}, std::array<int32_t, 7>{0, 3, 1, 4, 4, 2, 0});
   TensorOf<PixelMap> maps{{7}};
+  Tensor brightness = Tensor::from({7}, std::array<float, 7>{1, 0.5f, 1.25f, 1, 2, 0.9f, 1.1f});
 
   Noise(int64_t height, int64_t width) : photos({5, height, width, 3}) {
     const Philox random(2, Purpose::augmentation, 1);
@@ -156,12 +158,14 @@ TEST_CASE("a batch holds its images as warped and scaled one by one") {
         const Tensor unset = Tensor::filled(photos.shape().with_rows(7), NAN);
         Tensor warps = unset.to(device);
         Tensor scales = unset.to(device);
-        warp_batch(photos, photo_of, noise.maps.to(device), scaling_of(scale), warps);
+        warp_batch(photos, photo_of, noise.maps.to(device), noise.brightness.to(device),
+                   scaling_of(scale), warps);
         scale_batch(photos, photo_of, scale, scales);
         const Tensor warps_read = warps.to(Device::cpu);
         const Tensor scales_read = scales.to(Device::cpu);
         for (int64_t n = 0; n < 7; ++n) {
-          const Tensor one = warped(noise.photo(n), noise.maps.data()[n], scaling_of(scale));
+          const Tensor one = warped(noise.photo(n), noise.maps.data()[n], scaling_of(scale),
+                                    noise.brightness.data()[n]);
           Tensor scaled(one.shape());
           scale_pixels(noise.photo(n), scale, scaled);
           float worst = 0;
@@ -187,11 +191,12 @@ TEST_CASE("orders: batches of photos") {
       const ByteTensor photos = noise.photos.to(device);
       const IndexTensor photo_of = noise.photo_of.to(device);
       const TensorOf<PixelMap> maps = noise.maps.to(device);
+      const Tensor brightness = noise.brightness.to(device);
       const Tensor unset = Tensor::filled(photos.shape().with_rows(7), NAN);
       require_equal_in_any_order(device, [&] {
         Tensor warps = unset.to(device);
         Tensor scales = unset.to(device);
-        warp_batch(photos, photo_of, maps, scaling_of(Scale::symmetric), warps);
+        warp_batch(photos, photo_of, maps, brightness, scaling_of(Scale::symmetric), warps);
         scale_batch(photos, photo_of, Scale::symmetric, scales);
         return std::vector{warps, scales};
       });
@@ -207,7 +212,8 @@ TEST_CASE("a batch whose parts do not fit together is refused") {
   Tensor fitting({7, 3, 4, 3});
   const TensorOf<PixelMap> few({6});
   check_error(ExitCode::internal, {"warp_batch: maps (6)", "photo_of (7)"}, [&] {
-    warp_batch(noise.photos, noise.photo_of, few, scaling_of(Scale::unit), fitting);
+    warp_batch(noise.photos, noise.photo_of, few, noise.brightness, scaling_of(Scale::unit),
+               fitting);
   });
 }
 

@@ -159,7 +159,7 @@ TEST_CASE("an augmented image depends on the seed, the epoch and its row alone")
       const auto parameters = draw_augmentation({}, random, row, kSide, kSide);
       Tensor expected({kSide, kSide, 3});
       warp(dataset.pixels_of(epoch.rows[i]).data(), kSide, kSide,
-           pixel_map(parameters, kSide, kSide), scaling, expected.data());
+           pixel_map(parameters, kSide, kSide), 1, scaling, expected.data());
       const std::span<const float> pixels = expected.values();
       for (size_t k = 0; k < pixels.size(); ++k) {
         worst = std::max(worst, std::abs(epoch.images[i * pixels.size() + k] - pixels[k]));
@@ -254,6 +254,46 @@ TEST_CASE("no rows make no batches") {
     loader.start_epoch(0);
     CHECK(loader.batch_count() == 0);
     CHECK(loader.next() == nullptr);
+  }
+}
+
+TEST_CASE("classes get their shares of every batch") {
+  for (const Device device : test_devices()) {
+    INFO(to_string(device));
+    const Dataset dataset = small_dataset();  // four rows of class 0, three each of 1 and 2
+    LoaderOptions options = augmented(device, 4);
+    options.class_shares = {0.25, 0.25, 0.5};
+    Loader loader(dataset, all_rows(), options);
+    const Epoch epoch = serve(loader, 3);
+    CHECK(epoch.batch_sizes == std::vector<int64_t>{4, 4, 2});
+    for (const size_t batch : {0, 4}) {
+      const auto first = epoch.labels.begin() + static_cast<int64_t>(batch);
+      CHECK(std::count(first, first + 4, 0) == 1);
+      CHECK(std::count(first, first + 4, 1) == 1);
+      CHECK(std::count(first, first + 4, 2) == 2);
+    }
+    CHECK(serve(loader, 4).rows != epoch.rows);
+    CHECK(serve(loader, 3) == epoch);
+
+    // Class 2 is served in turn: each row once before any comes again, and then it looks different.
+    std::vector<size_t> places;
+    for (size_t i = 0; i < epoch.rows.size(); ++i) {
+      if (epoch.labels[i] == 2) places.push_back(i);
+    }
+    REQUIRE(places.size() == 5);
+    const auto row = [&](size_t k) { return epoch.rows[places[k]]; };
+    CHECK(row(0) != row(1));
+    CHECK(row(0) != row(2));
+    CHECK(row(1) != row(2));
+    const int64_t size = kSide * kSide * 3;
+    for (size_t again = 3; again < 5; ++again) {
+      for (size_t before = 0; before < 3; ++before) {
+        if (row(before) != row(again)) continue;
+        const float* image = epoch.images.data();
+        const auto begin = [&](size_t k) { return image + static_cast<int64_t>(places[k]) * size; };
+        CHECK_FALSE(std::equal(begin(before), begin(before) + size, begin(again)));
+      }
+    }
   }
 }
 

@@ -1,0 +1,113 @@
+#include "apps/study_data.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "apps/protocol.h"
+#include "data/face_split.h"
+#include "data/faces.h"
+#include "tensor/error.h"
+#include "tensor/temporary_folder.h"
+
+namespace ember {
+namespace {
+
+namespace fs = std::filesystem;
+
+StudyData load_notebook(const fs::path& folder, const TrainingOptions& options) {
+  StudyData study;
+  study.faces.data = load_dataset({.folder = folder,
+                                   .classes = options.classes,
+                                   .image_size = options.image_size,
+                                   .seed = static_cast<uint32_t>(options.seed),
+                                   .progress = nullptr});
+  study.folds = {split_rows(study.dataset().row_count())};
+  return study;
+}
+
+StudyData load_faces(const fs::path& folder, const TrainingOptions& options) {
+  StudyData study;
+  study.faces = load_face_dataset({.folder = folder,
+                                   .classes = options.classes,
+                                   .image_size = options.image_size,
+                                   .margin = options.margin / 100,
+                                   .progress = nullptr});
+  const auto seed = static_cast<uint64_t>(options.seed);
+  if (!options.split.empty()) {
+    study.folds = read_splits(options.split, study.faces);
+  } else if (options.folds > 1) {
+    study.folds = fold_splits(study.faces, options.folds, seed);
+  } else {
+    study.folds = {holdout_split(study.faces, seed)};
+  }
+  for (const Split& split : study.folds) {
+    if (!split.train.empty() && !split.test.empty()) continue;
+    fail(ExitCode::data,
+         "{}: its photos are too few, or too much alike, for training and test; "
+         "add photos",
+         folder.string());
+  }
+  study.split_json = split_json(study.faces, study.folds);
+  return study;
+}
+
+StudyData load(const fs::path& folder, const TrainingOptions& options) {
+  return parse_protocol(options.protocol) == Protocol::faces ? load_faces(folder, options)
+                                                             : load_notebook(folder, options);
+}
+
+StudyData draw_and_load(const TrainingOptions& options) {
+  fmt::print("No --data-dir: drawing {} photos of faces.\n", options.drawn_photos);
+  std::fflush(stdout);
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary / "faces";
+  write_face_photos(folder, options.drawn_photos, static_cast<uint64_t>(options.seed));
+  return load(folder, options);
+}
+
+void print_notebook(const StudyData& study) {
+  const Dataset& dataset = study.dataset();
+  const Split& split = study.folds.front();
+  const std::set<int64_t> photos(dataset.photos.photo_of.begin(), dataset.photos.photo_of.end());
+  fmt::print("{} rows after balancing, of {} photos: {} to train, {} to validate, {} to test.\n",
+             dataset.row_count(), photos.size(), split.train.size(), split.validation.size(),
+             split.test.size());
+}
+
+void print_faces(const StudyData& study) {
+  std::set<std::string> photos;
+  for (const Row& row : study.dataset().rows) photos.insert(row.file);
+  const std::set<int64_t> groups(study.faces.group_of.begin(), study.faces.group_of.end());
+  fmt::print("{} faces in {} photos, {} of which look like another one: ",
+             study.dataset().row_count(), photos.size(), photos.size() - groups.size());
+  if (study.folds.size() > 1) {
+    fmt::print("{} folds.\n", study.folds.size());
+  } else {
+    const Split& split = study.folds.front();
+    fmt::print("{} to train, {} to validate, {} to test.\n", split.train.size(),
+               split.validation.size(), split.test.size());
+  }
+}
+
+}  // namespace
+
+StudyData load_study_data(const TrainingOptions& options) {
+  StudyData study =
+      options.data_dir.empty() ? draw_and_load(options) : load(options.data_dir, options);
+  const Dataset& dataset = study.dataset();
+  if (study.split_json.empty()) {
+    print_notebook(study);
+  } else {
+    print_faces(study);
+  }
+  if (dataset.photos.unreadable_count > 0) {
+    fmt::print("{} photos could not be read; {} rows were skipped.\n",
+               dataset.photos.unreadable_count, dataset.skipped_row_count);
+  }
+  fmt::print("Classes: {}\n", fmt::join(dataset.classes, ", "));
+  std::fflush(stdout);
+  return study;
+}
+
+}  // namespace ember

@@ -1,0 +1,65 @@
+#include "data/face_dataset.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "data/crop.h"
+#include "data/photo_hash.h"
+#include "data/resize.h"
+
+namespace ember {
+
+FaceDataset load_face_dataset(const FaceDatasetOptions& options) {
+  Annotations annotations = read_annotations(options.folder, options.report);
+  FaceDataset faces;
+  Dataset& data = faces.data;
+  data.classes = resolve_classes(annotations, options.classes, options.folder);
+  data.rows = std::move(annotations.rows);
+  data.labels = label_indices(data.rows, data.classes);
+
+  const auto [files, file_of] = photo_files(data.rows);
+  std::vector<std::vector<int64_t>> rows_of(files.size());
+  for (size_t row = 0; row < file_of.size(); ++row) {
+    rows_of[static_cast<size_t>(file_of[row])].push_back(static_cast<int64_t>(row));
+  }
+  const int64_t side = options.image_size;
+  data.photos.pixels = ByteTensor({data.row_count(), side, side, 3});
+  faces.crops.resize(data.rows.size());
+  std::vector<uint64_t> hashes(files.size());
+  const auto take = [&](int64_t file, const ByteTensor& image) {
+    hashes[static_cast<size_t>(file)] = perceptual_hash(image);
+    for (const int64_t row : rows_of[static_cast<size_t>(file)]) {
+      const auto& box = data.rows[static_cast<size_t>(row)].box;
+      const Box whole{0, 0, static_cast<int>(image.dim(1)), static_cast<int>(image.dim(0))};
+      const Box shown =
+          box ? square_around(*box, options.margin, {image.dim(0), image.dim(1)}) : whole;
+      faces.crops[static_cast<size_t>(row)] = shown;
+      ByteTensor pixels = data.photos.pixels.rows(row, row + 1).reshape({side, side, 3});
+      resize_crop(image, shown, pixels);
+    }
+  };
+  const auto readable =
+      decode_photos(annotations.image_folder, files, take, options.progress, options.report);
+  data.photos.unreadable_count = std::count(readable.begin(), readable.end(), false);
+
+  const auto groups = groups_of_photos(hashes);
+  size_t kept = 0;
+  for (size_t row = 0; row < data.rows.size(); ++row) {
+    const auto file = static_cast<size_t>(file_of[row]);
+    if (!readable[file]) continue;
+    faces.hashes.push_back(hashes[file]);
+    faces.group_of.push_back(groups[file]);
+    data.photos.photo_of.push_back(static_cast<int64_t>(row));
+    faces.crops[kept] = faces.crops[row];
+    data.labels[kept] = data.labels[row];
+    if (kept != row) data.rows[kept] = std::move(data.rows[row]);
+    ++kept;
+  }
+  data.skipped_row_count = static_cast<int64_t>(data.rows.size() - kept);
+  faces.crops.resize(kept);
+  data.labels.resize(kept);
+  data.rows.resize(kept);
+  return faces;
+}
+
+}  // namespace ember
