@@ -51,12 +51,16 @@ TestResult thumbnail_floor(const Dataset& dataset, const Split& split, uint64_t 
   model.add(Flatten("flatten"));
   model.add(Dense("dense", static_cast<int64_t>(dataset.classes.size())));
   model.initialize(seed);
-  LoaderSource training(small, split.train, {.augmentation = {}, .class_shares = {}, .seed = seed});
+  LoaderSource training(small, split.train, {.augmentation = {}, .seed = seed});
   Adam adam(model, {.learning_rate = 1e-3});
   fit(model, adam, training, nullptr, {.stage = "thumbnails", .epochs = kEpochs, .seed = seed}, {});
-  LoaderSource tested(small, split.test,
-                      {.shuffle = false, .augmentation = {}, .class_shares = {}});
-  return test(model, tested, split.test);
+  LoaderSource tested(small, split.test, {.shuffle = false, .augmentation = {}});
+  Evaluation evaluation = evaluate(model, tested);
+  const auto probabilities = evaluation.probabilities.values();
+  return {split.test,
+          std::move(evaluation.labels),
+          {probabilities.begin(), probabilities.end()},
+          evaluation.loss};
 }
 
 }  // namespace ember

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fstream>
 #include <functional>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "data/classes.h"
@@ -174,9 +176,21 @@ struct FacesDefault {
   std::function<void(TrainingOptions&)> set;
 };
 
+/// A run that goes on has its options already.
+void refuse_beside_resume(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() == 0 || name == "--resume" || name == "--threads" || name == "--progress") {
+      continue;
+    }
+    throw CLI::ValidationError(name, "cannot be changed by --resume; leave it out");
+  }
+}
+
 /// Lets the protocol have its say when all arguments are known.
 void settle_protocol(CLI::App& app, TrainingOptions& options, std::vector<FacesDefault> defaults) {
   app.parse_complete_callback([&app, &options, defaults = std::move(defaults)] {
+    if (!options.resume.empty()) return refuse_beside_resume(app);
     if (options.protocol == "faces") {
       for (const auto& [option, set] : defaults) {
         if (app.count(option) == 0) set(options);
@@ -196,6 +210,8 @@ void add_run_options(CLI::App& app, TrainingOptions& options) {
   Group output(app, "Output");
   output.add_path("--output-dir", "DIR", options.output_dir, "New folder for the results")
       ->default_str(fmt::format("runs/{}-1, -2, ...", app.get_name()));
+  output.add_path("--resume", "DIR", options.resume,
+                  "Go on with an interrupted run; it keeps its options");
   output.add_choice("--progress", options.progress, {"auto", "bar", "line", "none"},
                     "A moving bar, a line an epoch, or nothing; auto is the bar on a terminal and "
                     "lines elsewhere");
@@ -311,32 +327,79 @@ Device use_machine(std::string& device, int& threads) {
   return selected;
 }
 
+namespace {
+
+/// Calls `visit(name, field)` for what args.json holds.
+template <typename Options, typename Visit>
+void for_each_field(Options& options, const Visit& visit) {
+  visit("data_dir", options.data_dir);
+  visit("drawn_photos", options.drawn_photos);
+  visit("classes", options.classes);
+  visit("protocol", options.protocol);
+  visit("folds", options.folds);
+  visit("split", options.split);
+  visit("margin", options.margin);
+  visit("image_size", options.image_size);
+  visit("weights", options.weights);
+  visit("scale", options.scale);
+  visit("epochs", options.epochs);
+  visit("batch_size", options.batch_size);
+  visit("lr", options.lr);
+  visit("patience", options.patience);
+  visit("seed", options.seed);
+  visit("finetune", options.finetune);
+  visit("finetune_epochs", options.finetune_epochs);
+  visit("finetune_lr", options.finetune_lr);
+  visit("device", options.device);
+  visit("conv", options.conv);
+  visit("threads", options.threads);
+  visit("output_dir", options.output_dir);
+  visit("progress", options.progress);
+}
+
+}  // namespace
+
 nlohmann::ordered_json to_json(const TrainingOptions& options) {
-  return {
-      {"data_dir", options.data_dir.string()},
-      {"drawn_photos", options.drawn_photos},
-      {"classes", options.classes},
-      {"protocol", options.protocol},
-      {"folds", options.folds},
-      {"split", options.split.string()},
-      {"margin", options.margin},
-      {"image_size", options.image_size},
-      {"weights", options.weights.string()},
-      {"scale", options.scale},
-      {"epochs", options.epochs},
-      {"batch_size", options.batch_size},
-      {"lr", options.lr},
-      {"patience", options.patience},
-      {"seed", options.seed},
-      {"finetune", options.finetune},
-      {"finetune_epochs", options.finetune_epochs},
-      {"finetune_lr", options.finetune_lr},
-      {"device", options.device},
-      {"conv", options.conv},
-      {"threads", options.threads},
-      {"output_dir", options.output_dir.string()},
-      {"progress", options.progress},
-  };
+  nlohmann::ordered_json json;
+  for_each_field(options, [&](const char* name, const auto& field) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(field)>, std::filesystem::path>) {
+      json[name] = field.string();
+    } else {
+      json[name] = field;
+    }
+  });
+  return json;
+}
+
+TrainingOptions options_to_resume(const TrainingOptions& options, const std::string& app) {
+  const std::filesystem::path path = options.resume / "args.json";
+  std::ifstream stream(path);
+  if (!stream) {
+    fail(ExitCode::no_input, "--resume {}: holds no args.json; give the folder of a run",
+         options.resume.string());
+  }
+  TrainingOptions resumed;
+  try {
+    const auto json = nlohmann::json::parse(stream);
+    if (json.at("app") != app) {
+      fail(ExitCode::data, "{}: is of {}; go on with that", path.string(),
+           json.at("app").get<std::string>());
+    }
+    for_each_field(resumed, [&](const char* name, auto& field) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(field)>, std::filesystem::path>) {
+        field = json.at(name).get<std::string>();
+      } else {
+        json.at(name).get_to(field);
+      }
+    });
+  } catch (const nlohmann::json::exception&) {
+    fail(ExitCode::data, "{}: is not as a run writes it; start a new run", path.string());
+  }
+  resumed.resume = options.resume;
+  resumed.output_dir = options.resume;
+  resumed.threads = options.threads;
+  resumed.progress = options.progress;
+  return resumed;
 }
 
 }  // namespace ember

@@ -40,6 +40,7 @@ struct TrainingOptions {
   int threads = 0;  ///< 0: as many as the process may run on
 
   std::filesystem::path output_dir;  ///< empty: runs/<app>-<n>
+  std::filesystem::path resume;      ///< a run's folder; empty: a new run
   std::string progress = "auto";     ///< "auto", "bar", "line", "none"
 };
 
@@ -78,5 +79,10 @@ CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor = 1);
 
 /// The options as args.json holds them.
 nlohmann::ordered_json to_json(const TrainingOptions& options);
+
+/// The options of the run that `options.resume` names, with the threads and the progress of
+/// `options`. Throws Error(no_input) when there is no such run, Error(data) when its args.json is
+/// not one of `app`.
+TrainingOptions options_to_resume(const TrainingOptions& options, const std::string& app);
 
 }  // namespace ember

@@ -64,6 +64,18 @@ fs::path given(const fs::path& folder) {
 RunFolder::RunFolder(const fs::path& output_dir, const std::string& app)
     : path_(output_dir.empty() ? first_free(app) : given(output_dir)) {}
 
+RunFolder RunFolder::reopen(const fs::path& folder) {
+  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+    fail(ExitCode::cannot_create, "{}: cannot write into the folder; make it writable",
+         folder.string());
+  }
+  std::error_code ignored;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
+    if (is_temporary(entry.path())) fs::remove(entry.path(), ignored);
+  }
+  return RunFolder(folder);
+}
+
 RunFolder::~RunFolder() {
   if (kept_) return;
   std::error_code ignored;

@@ -20,6 +20,9 @@ class RunFolder {
   /// written.
   RunFolder(const std::filesystem::path& output_dir, const std::string& app);
 
+  /// Opens the folder of a run that goes on, and removes what was half-written in it.
+  static RunFolder reopen(const std::filesystem::path& folder);
+
   /// Removes the folder and what was written to it, unless there was something to keep.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -35,6 +38,8 @@ class RunFolder {
   void keep() { kept_ = true; }
 
  private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)), kept_(true) {}
+
   std::filesystem::path path_;
   std::vector<std::string> written_;
   bool kept_ = false;
@@ -47,18 +52,18 @@ std::string results_csv(const History& history);
 /// A field of a CSV file (RFC 4180): quoted where it has to be.
 std::string csv_field(const std::string& text);
 
-/// Writes results.csv under the name given anew after each epoch, all stages one after the other:
-/// `history` has those before. The first epoch makes the run worth keeping.
+/// Adds each epoch to `history` and writes that under the name given. The first epoch makes the run
+/// worth keeping.
 class CsvLog : public Callback {
  public:
-  CsvLog(RunFolder& folder, std::string name, History history)
-      : folder_(folder), name_(std::move(name)), history_(std::move(history)) {}
+  CsvLog(RunFolder& folder, std::string name, History& history)
+      : folder_(folder), name_(std::move(name)), history_(history) {}
   bool on_epoch_end(Model& model, const EpochResult& result) override;
 
  private:
   RunFolder& folder_;
   std::string name_;
-  History history_;
+  History& history_;
 };
 
 }  // namespace ember

@@ -15,7 +15,6 @@
 namespace ember {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 // A file name or label that is no UTF-8 must not end a run.
@@ -23,26 +22,14 @@ std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-/// Keeps the weights of each epoch, with `early_stopping` of the best ones only, so that a run
-/// which does not reach its end still leaves them.
-class Checkpoint : public Callback {
- public:
-  Checkpoint(fs::path file, const ModelDescription& description,
-             const EarlyStopping* early_stopping)
-      : file_(std::move(file)), description_(description), early_stopping_(early_stopping) {}
-
-  bool on_epoch_end(Model& model, const EpochResult& result) override {
-    if (early_stopping_ == nullptr || early_stopping_->best_epoch() == result.epoch) {
-      save_model(file_, model, description_);
-    }
-    return true;
-  }
-
- private:
-  fs::path file_;
-  const ModelDescription& description_;
-  const EarlyStopping* early_stopping_;
-};
+/// Of the rows and images that a run learns from and is tested on.
+uint32_t checksum_of(const StudyData& data) {
+  const Dataset& dataset = data.dataset();
+  uint32_t sum = checksum(std::as_bytes(dataset.photos.pixels.values()));
+  sum = checksum(std::as_bytes(std::span(dataset.labels)), sum);
+  sum = checksum(std::as_bytes(std::span(dataset.photos.photo_of)), sum);
+  return checksum(std::as_bytes(std::span(data.split_json)), sum);
+}
 
 /// The classes' shares of a batch: their shares of `rows`, evened out by a power.
 std::vector<double> class_shares(const Dataset& dataset, const std::vector<int64_t>& rows,
@@ -71,7 +58,58 @@ std::string accuracies_text(const ConfusionMatrix& confusion) {
       with_interval(balanced_accuracy(confusion), balanced_accuracy_interval(confusion)));
 }
 
+RunFolder folder_for(const TrainingOptions& options, const std::string& app) {
+  return options.resume.empty() ? RunFolder(options.output_dir, app)
+                                : RunFolder::reopen(options.resume);
+}
+
 }  // namespace
+
+/// Keeps what the run has come to after each epoch, and where it is interrupted: the weights, with
+/// early stopping of the best epoch only, and a checkpoint.
+class Study::Keeper : public Callback {
+ public:
+  Keeper(Study& study, int epochs, const Adam& adam, const EarlyStopping* early_stopping)
+      : study_(study), epochs_(epochs), adam_(adam), early_stopping_(early_stopping) {}
+
+  bool on_epoch_end(Model& model, const EpochResult& result) override {
+    if (early_stopping_ == nullptr || early_stopping_->best_epoch() == result.epoch) {
+      save_model(study_.folder_.file(study_.prefix() + "best.safetensors"), model,
+                 study_.description_);
+    }
+    const bool stops = early_stopping_ != nullptr && early_stopping_->stops();
+    save(model, {.epoch = (stops ? epochs_ : result.epoch) + 1, .totals = {}});
+    return true;
+  }
+
+  void on_interrupt(Model& model, const FitPosition& position) override {
+    RunState& state = study_.state_;
+    if (state.folds.size() == 1 && state.stage == 1 && position.epoch == 1 && position.step == 0) {
+      return;  // there is nothing to keep yet
+    }
+    save(model, position);
+    study_.folder_.keep();
+    fmt::print(stderr, "\ninterrupted; `{} --resume {}` goes on\n", study_.app_,
+               study_.folder_.path().string());
+  }
+
+ private:
+  void save(const Model& model, const FitPosition& position) {
+    RunState& state = study_.state_;
+    state.seconds = study_.seconds();
+    state.position = position;
+    state.weights = weights_of(model);
+    state.adam_steps = adam_.steps();
+    state.averages = adam_.averages();
+    if (early_stopping_ != nullptr) state.early_stopping = early_stopping_->state();
+    study_.checkpoints_.save(to_checkpoint(state));
+  }
+
+  Study& study_;
+  int epochs_;
+  const Adam& adam_;
+  const EarlyStopping* early_stopping_;
+};
 
 Study::Study(const std::string& app, const TrainingOptions& options, const StudyData& data,
              ModelDescription description)
@@ -80,9 +118,15 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
       rules_(rules_of(parse_protocol(options.protocol))),
       description_(std::move(description)),
       app_(app),
-      folder_(options.output_dir, app),
-      progress_(progress_style(options.progress), std::cout) {
+      folder_(folder_for(options, app)),
+      progress_(progress_style(options.progress), std::cout),
+      checkpoints_(folder_.path()) {
   description_.scale = options.scale;
+  state_.data_checksum = checksum_of(data);
+  if (!options.resume.empty()) {
+    read_checkpoint();
+    return;
+  }
   Json args = {{"app", app}, {"version", EMBER_VERSION}};
   args.update(to_json(options));
   args["classes"] = data.dataset().classes;
@@ -91,37 +135,59 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
   if (!data.split_json.empty()) folder_.write("split.json", data.split_json);
 }
 
+void Study::read_checkpoint() {
+  const std::string folder = folder_.path().string();
+  if (const auto checkpoint = checkpoints_.newest()) {
+    resumed_ = to_run_state(*checkpoint);
+    if (resumed_->data_checksum != state_.data_checksum) {
+      fail(ExitCode::data, "--resume {}: its photos are not what they were; start a new run",
+           folder);
+    }
+    return;
+  }
+  if (std::filesystem::exists(folder_.file("report.json"))) {
+    fail(ExitCode::usage, "--resume {}: this run is complete", folder);
+  }
+  fmt::print("{} has no checkpoint yet; starting from the beginning.\n", folder);
+}
+
+double Study::seconds() const {
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin_;
+  return seconds_before_ + taken.count();
+}
+
 bool Study::begin_fold() {
-  if (folds_.size() == data_.folds.size()) return false;
-  folds_.emplace_back();
-  steps_ = 0;
+  const size_t fold = state_.folds.size();
+  if (fold == data_.folds.size()) return false;
+  state_.stage = 0;
+  state_.folds.emplace_back();
+  if (resumed_ && fold < resumed_->folds.size()) state_.folds.back() = resumed_->folds[fold];
   if (data_.folds.size() > 1) {
-    fmt::print("\nFold {} of {}: {} faces to train, {} to test\n", folds_.size(),
-               data_.folds.size(), split().train.size(), split().test.size());
+    fmt::print("\nFold {} of {}: {} faces to train, {} to test\n", fold + 1, data_.folds.size(),
+               split().train.size(), split().test.size());
     folder_.make_folder(prefix());
   }
   return true;
 }
 
 void Study::print_summary(const Model& model) const {
-  if (folds_.size() > 1) return;
+  if (state_.folds.size() > 1) return;
   fmt::print("\n{}", format_summary(model.name(), model.summary()));
 }
 
 std::string Study::prefix() const {
-  return data_.folds.size() == 1 ? "" : fmt::format("fold-{}/", folds_.size());
+  return data_.folds.size() == 1 ? "" : fmt::format("fold-{}/", state_.folds.size());
 }
 
 std::string Study::title(const std::string& what) const {
   return data_.folds.size() == 1 ? fmt::format("{}: {}", app_, what)
-                                 : fmt::format("{}, fold {}: {}", app_, folds_.size(), what);
+                                 : fmt::format("{}, fold {}: {}", app_, state_.folds.size(), what);
 }
 
 LoaderOptions Study::loader_options(bool training, Device device) const {
   LoaderOptions loader{.batch_size = options_.batch_size,
                        .shuffle = training,
                        .augmentation = std::nullopt,
-                       .class_shares = {},
                        .scale = parse_scale(options_.scale),
                        .seed = static_cast<uint64_t>(options_.seed),
                        .device = device};
@@ -135,6 +201,11 @@ LoaderOptions Study::loader_options(bool training, Device device) const {
 }
 
 void Study::fit(Model& model, const std::string& stage, int epochs, double learning_rate) {
+  ++state_.stage;
+  if (resumed_ &&
+      (state_.folds.size() < resumed_->folds.size() || state_.stage < resumed_->stage)) {
+    return;  // done before
+  }
   fmt::print("\n{}: {} of {} parameters train\n", stage, model.trainable_count(),
              model.parameter_count());
   std::fflush(stdout);
@@ -147,30 +218,30 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
     validation.emplace(dataset, split().validation, validation_options);
   }
   Adam adam(model, {.learning_rate = learning_rate});
-
   EarlyStopping early_stopping(options_.patience);
+  const FitPosition from = resumed_ ? take_up(model, adam, early_stopping) : FitPosition{};
+
   const bool stops_early = options_.patience > 0 && validation.has_value();
-  Checkpoint checkpoint(folder_.file(prefix() + "best.safetensors"), description_,
-                        stops_early ? &early_stopping : nullptr);
   CsvLog log(folder_, prefix() + "results.csv", history());
+  Keeper keeper(*this, epochs, adam, stops_early ? &early_stopping : nullptr);
   std::vector<Callback*> callbacks{&progress_, &log};
   if (stops_early) callbacks.push_back(&early_stopping);
-  callbacks.push_back(&checkpoint);
+  callbacks.push_back(&keeper);
 
   const int64_t steps = epochs * training.batch_count();
-  FitOptions fit_options{.stage = stage,
-                         .epochs = epochs,
-                         .seed = static_cast<uint64_t>(options_.seed),
-                         .first_step = steps_,
-                         .first_epoch = history().size(),
-                         .schedule = {}};
+  const auto epochs_before = static_cast<uint64_t>(std::count_if(
+      history().begin(), history().end(), [&](const auto& e) { return e.stage != stage; }));
+  FitOptions fit_options{
+      .stage = stage,
+      .epochs = epochs,
+      .seed = static_cast<uint64_t>(options_.seed),
+      .first_step = epochs_before * static_cast<uint64_t>(training.batch_count()),
+      .first_epoch = epochs_before,
+      .from = from};
   if (rules_.has_schedule) {
     fit_options.schedule = warmup_cosine(learning_rate, std::min(steps / 10, kMostWarmup), steps);
   }
-  const History stage_history = ember::fit(
-      model, adam, training, validation ? &*validation : nullptr, fit_options, callbacks);
-  history().insert(history().end(), stage_history.begin(), stage_history.end());
-  steps_ += stage_history.size() * static_cast<uint64_t>(training.batch_count());
+  ember::fit(model, adam, training, validation ? &*validation : nullptr, fit_options, callbacks);
   if (stops_early && options_.progress != "none") {
     fmt::print("The weights are those of epoch {}, the best in validation.\n",
                early_stopping.best_epoch());
@@ -178,22 +249,52 @@ void Study::fit(Model& model, const std::string& stage, int epochs, double learn
   }
 }
 
+FitPosition Study::take_up(Model& model, Adam& adam, EarlyStopping& early_stopping) {
+  load_weights(model, {.path = folder_.path(), .description = {}, .tensors = resumed_->weights});
+  adam.restore(resumed_->adam_steps, resumed_->averages);
+  early_stopping.restore(resumed_->early_stopping, model.device());
+  seconds_before_ = resumed_->seconds;
+  const FitPosition position = resumed_->position;
+  resumed_.reset();
+  fmt::print("Going on after step {} of epoch {}.\n", position.step, position.epoch);
+  std::fflush(stdout);
+  return position;
+}
+
 void Study::test(Model& model) {
-  LoaderSource source(data_.dataset(), split().test, loader_options(false, model.device()));
-  folds_.back().test = ember::test(model, source, split().test);
   parameter_count_ = model.parameter_count();
   trainable_count_ = model.trainable_count();
+  RunState::Fold& fold = state_.folds.back();
+  if (fold.probabilities.empty()) {
+    LoaderSource source(data_.dataset(), split().test, loader_options(false, model.device()));
+    const Evaluation evaluation = evaluate(model, source);
+    fold.probabilities = evaluation.probabilities;
+    fold.test_loss = evaluation.loss;
+  }
   folder_.write(prefix() + "curves.svg", curves_svg(title("training"), history()));
   if (data_.folds.size() > 1) {
-    fmt::print("Fold {}: {}\n", folds_.size(), accuracies_text(folds_.back().test.confusion()));
+    fmt::print("Fold {}: {}\n", state_.folds.size(),
+               accuracies_text(test_of(state_.folds.size() - 1).confusion()));
     std::fflush(stdout);
   }
+}
+
+TestResult Study::test_of(size_t fold) const {
+  const auto& [history, loss, probabilities] = state_.folds[fold];
+  TestResult result;
+  result.rows = data_.folds[fold].test;
+  for (const int64_t row : result.rows) {
+    result.labels.push_back(data_.dataset().labels[static_cast<size_t>(row)]);
+  }
+  result.probabilities.assign(probabilities.values().begin(), probabilities.values().end());
+  result.loss = loss;
+  return result;
 }
 
 void Study::finish() {
   const Dataset& dataset = data_.dataset();
   TestResult result;
-  for (const FoldResult& fold : folds_) result.append(fold.test);
+  for (size_t fold = 0; fold < state_.folds.size(); ++fold) result.append(test_of(fold));
   const ConfusionMatrix confusion = result.confusion();
   const std::string report = classification_report(confusion, dataset.classes);
   fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(confusion), result.loss,
@@ -202,21 +303,7 @@ void Study::finish() {
   Json json = {{"test", metrics_json(result, dataset)},
                {"classes", dataset.classes},
                {"parameters", {{"total", parameter_count_}, {"trainable", trainable_count_}}}};
-  const auto sizes = [](const Split& split) {
-    return Json{{"train", split.train.size()},
-                {"validation", split.validation.size()},
-                {"test", split.test.size()}};
-  };
-  if (data_.folds.size() == 1) {
-    json["split"] = sizes(data_.folds.front());
-  } else {
-    json["folds"] = Json::array();
-    for (size_t k = 0; k < folds_.size(); ++k) {
-      Json fold = sizes(data_.folds[k]);
-      fold.update(accuracies_json(folds_[k].test.confusion()));
-      json["folds"].push_back(fold);
-    }
-  }
+  json.update(splits_json());
   if (!data_.split_json.empty()) {
     TestResult majority;
     TestResult thumbnails;
@@ -233,10 +320,25 @@ void Study::finish() {
   folder_.write("report.txt", report);
   folder_.write("confusion_matrix.svg",
                 confusion_matrix_svg(app_ + ": confusion matrix", confusion, dataset.classes));
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin_;
-  json["seconds"] = taken.count();
+  json["seconds"] = seconds();
   folder_.write("report.json", dump(json));
+  checkpoints_.remove();
   fmt::print("\nResults: {}\n", folder_.path().string());
+}
+
+Json Study::splits_json() const {
+  const auto sizes = [](const Split& split) {
+    return Json{{"train", split.train.size()},
+                {"validation", split.validation.size()},
+                {"test", split.test.size()}};
+  };
+  if (data_.folds.size() == 1) return {{"split", sizes(data_.folds.front())}};
+  Json folds = Json::array();
+  for (size_t fold = 0; fold < state_.folds.size(); ++fold) {
+    folds.push_back(sizes(data_.folds[fold]));
+    folds.back().update(accuracies_json(test_of(fold).confusion()));
+  }
+  return {{"folds", folds}};
 }
 
 void Study::print_faces_report(const TestResult& result, const TestResult& majority,

@@ -4,10 +4,12 @@
 #include <optional>
 #include <string>
 
+#include "apps/checkpoint.h"
 #include "apps/options.h"
 #include "apps/progress.h"
 #include "apps/protocol.h"
 #include "apps/run_folder.h"
+#include "apps/run_state.h"
 #include "apps/study_data.h"
 #include "apps/test_result.h"
 #include "data/loader.h"
@@ -42,13 +44,19 @@ class Study {
   void finish();
 
  private:
-  struct FoldResult {
-    History history;
-    TestResult test;
-  };
+  class Keeper;
 
-  const Split& split() const { return data_.folds[folds_.size() - 1]; }
-  History& history() { return folds_.back().history; }
+  const Split& split() const { return data_.folds[state_.folds.size() - 1]; }
+  History& history() { return state_.folds.back().history; }
+  /// Begins where the checkpoint of the run to be resumed was written.
+  void read_checkpoint();
+  /// Takes the state that the run was in, where that was in the current stage.
+  FitPosition take_up(Model& model, Adam& adam, EarlyStopping& early_stopping);
+  /// What the model of a fold says of the rows that it was tested on.
+  TestResult test_of(size_t fold) const;
+  /// The sizes of the split, or the folds with what they came to.
+  nlohmann::ordered_json splits_json() const;
+  double seconds() const;  ///< that the run has taken
   /// Before the names of the current fold's files.
   std::string prefix() const;
   std::string title(const std::string& what) const;
@@ -64,10 +72,12 @@ class Study {
   std::string app_;
   RunFolder folder_;
   ProgressReport progress_;
-  std::vector<FoldResult> folds_;  ///< the last one is current
+  Checkpoints checkpoints_;
+  RunState state_;
+  std::optional<RunState> resumed_;  ///< until the run is where it was
+  double seconds_before_ = 0;        ///< it was interrupted
   int64_t parameter_count_ = 0;
   int64_t trainable_count_ = 0;
-  uint64_t steps_ = 0;  ///< of the current fold
 };
 
 }  // namespace ember

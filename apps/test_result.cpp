@@ -86,15 +86,6 @@ void TestResult::append(const TestResult& other) {
   probabilities.insert(probabilities.end(), other.probabilities.begin(), other.probabilities.end());
 }
 
-TestResult test(Model& model, BatchSource& source, const std::vector<int64_t>& rows) {
-  Evaluation evaluation = evaluate(model, source);
-  const auto probabilities = evaluation.probabilities.values();
-  return {rows,
-          std::move(evaluation.labels),
-          {probabilities.begin(), probabilities.end()},
-          evaluation.loss};
-}
-
 std::vector<SizeResult> by_face_size(const TestResult& result, const Dataset& dataset) {
   constexpr std::array<int, 6> kSides{0, 16, 32, 64, 128, 0};
   std::vector<SizeResult> sizes;

@@ -7,7 +7,6 @@
 
 #include "data/face_dataset.h"
 #include "nn/metrics.h"
-#include "nn/train.h"
 
 namespace ember {
 
@@ -29,9 +28,6 @@ struct TestResult {
 
   void append(const TestResult& other);
 };
-
-/// Tests a model on `rows`, which `source` serves in their order.
-TestResult test(Model& model, BatchSource& source, const std::vector<int64_t>& rows);
 
 /// Results of the faces whose longer side, in pixels of their photo, lies in [from, to).
 struct SizeResult {

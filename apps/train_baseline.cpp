@@ -12,6 +12,7 @@ namespace ember {
 namespace {
 
 void train(TrainingOptions options) {
+  if (!options.resume.empty()) options = options_to_resume(options, "train_baseline");
   const Device device = use_machine(options.device, options.threads);
   use_conv(options.conv, options.device);
   std::optional<ModelFile> weights;

@@ -11,6 +11,7 @@ namespace ember {
 namespace {
 
 void train(TrainingOptions options) {
+  if (!options.resume.empty()) options = options_to_resume(options, "train_mobilenet");
   const Device device = use_machine(options.device, options.threads);
   use_conv(options.conv, options.device);
   const ModelFile weights = read_initial_weights(options.weights, "mobilenet_v2");

@@ -66,6 +66,7 @@ std::vector<std::vector<std::string>> read_parts(const std::filesystem::path& pa
     if (json.contains("folds"))
       return json.at("folds").get<std::vector<std::vector<std::string>>>();
     std::vector<std::vector<std::string>> parts;
+    parts.reserve(kParts.size());
     for (const char* part : kParts) parts.push_back(json.at(part).get<std::vector<std::string>>());
     return parts;
   } catch (const Json::exception&) {
@@ -143,7 +144,7 @@ std::vector<Split> read_splits(const std::filesystem::path& path, const FaceData
     }
     parts[found->second].push_back(static_cast<int64_t>(row));
   }
-  const std::vector<Split> splits =
+  std::vector<Split> splits =
       json.contains("folds") ? splits_of(parts) : std::vector{Split{parts[0], parts[1], parts[2]}};
   for (const Split& split : splits) {
     if (split.train.empty() || split.test.empty()) {

@@ -31,6 +31,7 @@ std::vector<Group> gather(std::span<const int32_t> labels, std::span<const int64
     group.weight += part;
   }
   std::vector<Group> groups;
+  groups.reserve(by_name.size());
   for (auto& item : by_name) groups.push_back(std::move(item.second));
   return groups;
 }

@@ -25,7 +25,7 @@ struct LoaderOptions {
       augmentation;  ///< afresh each epoch; absent: images as they are
   /// Of each class in every batch, together 1, whose rows are then served in turn, several times an
   /// epoch or not at all. Empty: each row once an epoch.
-  std::vector<double> class_shares;
+  std::vector<double> class_shares{};
   Scale scale = Scale::unit;
   uint64_t seed = 1;            ///< of the order and the augmentation
   Device device = Device::cpu;  ///< where batches are made, and stay

@@ -51,7 +51,7 @@ double wave(int64_t frequency, int64_t place) {
 }  // namespace
 
 uint64_t perceptual_hash(const ByteTensor& image) {
-  EMBER_REQUIRE(image.rank() == 3 && image.dim(2) == 3 && image.size() > 0,
+  EMBER_REQUIRE(image.rank() == 3 && image.dim(2) == 3 && image.shape().size() > 0,
                 "perceptual_hash: image {}", to_string(image.shape()));
   const Grey grey = shrink(image);
   std::array<double, kSide * kFrequencies> rows{};  // transformed along each row

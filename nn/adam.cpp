@@ -1,5 +1,9 @@
 #include "nn/adam.h"
 
+#include <utility>
+
+#include "tensor/error.h"
+
 namespace ember {
 
 void Adam::gather_slots() {
@@ -29,6 +33,45 @@ void Adam::gather_slots() {
 void Adam::update() {
   if (model_version_ != model_->version()) gather_slots();
   adam(slots_, options_, steps_);
+}
+
+std::map<std::string, Tensor> Adam::averages() const {
+  std::map<std::string, Tensor> copies;
+  size_t k = 0;
+  std::as_const(*model_).for_each_parameter([&](const Layer& layer, const Parameter& parameter) {
+    if (k == averages_.size()) return;
+    const auto& [m, v] = averages_[k++];
+    if (m.empty()) return;
+    const std::string name = layer.name() + "/" + parameter.variable;
+    copies.emplace(name + "/m", m.clone().on(Device::cpu));
+    copies.emplace(name + "/v", v.clone().on(Device::cpu));
+  });
+  return copies;
+}
+
+void Adam::restore(int64_t steps, const std::map<std::string, Tensor>& averages) {
+  EMBER_REQUIRE(steps_ == 0, "Adam: has taken {} steps", steps_);
+  steps_ = steps;
+  averages_.clear();
+  size_t found = 0;
+  model_->for_each_parameter([&](Layer& layer, Parameter& parameter) {
+    Averages& own = averages_.emplace_back();
+    const std::string name = layer.name() + "/" + parameter.variable;
+    for (const auto& [suffix, average] : {std::pair{"/m", &own.m}, std::pair{"/v", &own.v}}) {
+      const auto entry = averages.find(name + suffix);
+      if (entry == averages.end()) continue;
+      if (entry->second.shape() != parameter.value.shape()) {
+        fail(ExitCode::data, "{}{} is {}, not {}", name, suffix, to_string(entry->second.shape()),
+             to_string(parameter.value.shape()));
+      }
+      *average = entry->second.clone();
+      ++found;
+    }
+  });
+  if (found != averages.size()) {
+    fail(ExitCode::data, "{} of {} averages belong to no parameter of {}", averages.size() - found,
+         averages.size(), model_->name());
+  }
 }
 
 void Adam::prepare_replay() const { cuda::set_replayed_adam_step(options_, steps_); }

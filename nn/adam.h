@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "kernels/adam.h"
@@ -28,6 +30,13 @@ class Adam {
   void prepare_replay() const;
 
   int64_t steps() const { return steps_; }
+
+  /// What the next step depends on besides the model: copies of the averages, by the names of their
+  /// parameters, `layer/variable/m` and `layer/variable/v`.
+  std::map<std::string, Tensor> averages() const;
+  /// Goes on after `steps` steps that led to `averages`, before the first own one. Throws
+  /// Error(data) for averages that are not the model's.
+  void restore(int64_t steps, const std::map<std::string, Tensor>& averages);
   double learning_rate() const { return options_.learning_rate; }
   void set_learning_rate(double rate) { options_.learning_rate = rate; }
 

@@ -130,6 +130,14 @@ Model build_model(const ModelDescription& description) {
   return classes == 0 ? mobilenet_v2_base(options) : mobilenet_v2(options, classes);
 }
 
+std::map<std::string, Tensor> weights_of(const Model& model) {
+  std::map<std::string, Tensor> weights;
+  model.for_each_parameter([&](const Layer& layer, const Parameter& parameter) {
+    weights[name_of(layer, parameter)] = parameter.value.on(Device::cpu);
+  });
+  return weights;
+}
+
 void load_weights(Model& model, const ModelFile& file) { load_weights(model, file, model.last()); }
 
 void load_weights(Model& model, const ModelFile& file, Value last) {
@@ -167,11 +175,7 @@ void load_weights(Model& model, const ModelFile& file, Value last) {
 
 void save_model(const std::filesystem::path& path, const Model& model,
                 const ModelDescription& description) {
-  TensorFile file{.metadata = to_metadata(description), .tensors = {}};
-  model.for_each_parameter([&](const Layer& layer, const Parameter& parameter) {
-    file.tensors[name_of(layer, parameter)] = parameter.value.on(Device::cpu);
-  });
-  write_safetensors(path, file);
+  write_safetensors(path, {.metadata = to_metadata(description), .tensors = weights_of(model)});
 }
 
 }  // namespace ember

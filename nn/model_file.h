@@ -36,6 +36,10 @@ ModelFile read_model_file(const std::filesystem::path& path);
 /// are classes, else the base alone.
 Model build_model(const ModelDescription& description);
 
+/// The values of all parameters by their names, `layer/variable`, on the CPU; where the model is
+/// there, in its own memory.
+std::map<std::string, Tensor> weights_of(const Model& model);
+
 /// Gives `model` the tensors of `file`. The layers after `last` (a head) may be missing in the
 /// file, and a head in the file is passed over then. Throws Error(data) that lists every missing,
 /// unexpected or misshaped tensor.

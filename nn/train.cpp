@@ -7,28 +7,15 @@
 #include <cmath>
 #include <numbers>
 
+#include "tensor/error.h"
+#include "tensor/interrupt.h"
+
 namespace ember {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
-
-/// Sums over the rows of several batches.
-struct EpochTotals {
-  BatchTotals sum;
-  int64_t rows = 0;
-
-  void add(const BatchTotals& batch, int64_t batch_rows) {
-    sum.loss += batch.loss;
-    sum.correct += batch.correct;
-    rows += batch_rows;
-  }
-  double mean_loss() const { return rows == 0 ? 0 : sum.loss / static_cast<double>(rows); }
-  double accuracy() const {
-    return rows == 0 ? 0 : static_cast<double>(sum.correct) / static_cast<double>(rows);
-  }
-};
 
 [[noreturn]] void fail_on_loss(const std::string& where, const std::string& stage) {
   fail(ExitCode::data,
@@ -38,26 +25,46 @@ struct EpochTotals {
 
 }  // namespace
 
+void EpochTotals::add(const BatchTotals& batch, int64_t batch_rows) {
+  sum.loss += batch.loss;
+  sum.correct += batch.correct;
+  rows += batch_rows;
+}
+
+double EpochTotals::mean_loss() const {
+  return rows == 0 ? 0 : sum.loss / static_cast<double>(rows);
+}
+
+double EpochTotals::accuracy() const {
+  return rows == 0 ? 0 : static_cast<double>(sum.correct) / static_cast<double>(rows);
+}
+
 bool EarlyStopping::on_epoch_end(Model& model, const EpochResult& result) {
-  if (best_weights_.empty() || result.val_loss < best_loss_) {
-    best_loss_ = result.val_loss;
-    best_epoch_ = result.epoch;
-    waited_ = 0;
-    size_t k = 0;
-    model.for_each_parameter([&](Layer&, Parameter& parameter) {
-      if (k == best_weights_.size()) best_weights_.push_back(parameter.value.clone());
-      best_weights_[k++].copy_from(parameter.value);
-    });
-    return true;
+  std::vector<Tensor>& best_weights = state_.best_weights;
+  if (!best_weights.empty() && !(result.val_loss < state_.best_loss)) {
+    return ++state_.waited < patience_;
   }
-  return ++waited_ < patience_;
+  state_.best_loss = result.val_loss;
+  state_.best_epoch = result.epoch;
+  state_.waited = 0;
+  size_t k = 0;
+  model.for_each_parameter([&](Layer&, Parameter& parameter) {
+    if (k == best_weights.size()) best_weights.push_back(parameter.value.clone());
+    best_weights[k++].copy_from(parameter.value);
+  });
+  return true;
+}
+
+void EarlyStopping::restore(State state, Device device) {
+  state_ = std::move(state);
+  for (Tensor& weights : state_.best_weights) weights = weights.on(device);
 }
 
 void EarlyStopping::on_train_end(Model& model) {
-  if (best_weights_.empty()) return;
+  if (state_.best_weights.empty()) return;
   size_t k = 0;
   model.for_each_parameter(
-      [&](Layer&, Parameter& parameter) { parameter.value.copy_from(best_weights_[k++]); });
+      [&](Layer&, Parameter& parameter) { parameter.value.copy_from(state_.best_weights[k++]); });
 }
 
 Schedule warmup_cosine(double peak, int64_t warmup, int64_t steps) {
@@ -95,67 +102,129 @@ Evaluation evaluate(Model& model, BatchSource& source, uint64_t epoch, BatchMemo
   return evaluation;
 }
 
-History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
-            const FitOptions& options, std::span<Callback* const> callbacks) {
-  History history;
-  Trainer trainer(model, optimizer);
-  BatchMemory validation_memory;
-  uint64_t number = options.first_step;
-  bool go_on = true;
-  for (int epoch = 1; epoch <= options.epochs && go_on; ++epoch) {
+namespace {
+
+/// What the epochs of one stage share.
+class StageRun {
+ public:
+  StageRun(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
+           const FitOptions& options, std::span<Callback* const> callbacks)
+      : model_(model),
+        optimizer_(optimizer),
+        training_(training),
+        validation_(validation),
+        options_(options),
+        callbacks_(callbacks),
+        trainer_(model, optimizer) {}
+
+  /// Trains the rest of an epoch and validates.
+  EpochResult run_epoch(FitPosition position) {
+    for (Callback* callback : callbacks_) callback->on_epoch_begin(position.epoch, options_.epochs);
+    try {
+      const auto begin = std::chrono::steady_clock::now();
+      EpochResult result = train(position);
+      if (validation_ != nullptr) validate(result);
+      result.seconds = seconds_since(begin);
+      return result;
+    } catch (const Interrupted&) {
+      while (const auto result = trainer_.result()) take(*result, position);
+      for (Callback* callback : callbacks_) callback->on_interrupt(model_, position);
+      throw;
+    }
+  }
+
+ private:
+  /// Number of the epoch's order and augmentation.
+  uint64_t order_of(int epoch) const {
+    return options_.first_epoch + static_cast<uint64_t>(epoch) - 1;
+  }
+
+  void take(const StepResult& result, FitPosition& position) const {
+    position.step += 1;
+    if (!std::isfinite(result.totals.loss)) {
+      fail_on_loss(fmt::format("at step {} of epoch {}", position.step, position.epoch),
+                   options_.stage);
+    }
+    position.totals.add(result.totals, result.rows);
+  }
+
+  EpochResult train(FitPosition& position) {
     const auto begin = std::chrono::steady_clock::now();
-    for (Callback* callback : callbacks) callback->on_epoch_begin(epoch, options.epochs);
-    const uint64_t order = options.first_epoch + static_cast<uint64_t>(epoch) - 1;
-    training.start_epoch(order);
-    EpochTotals totals;
-    StepProgress progress{.steps = training.batch_count()};
-    const auto take = [&](const StepResult& result) {
-      progress.step += 1;
-      if (!std::isfinite(result.totals.loss)) {
-        fail_on_loss(fmt::format("at step {} of epoch {}", progress.step, epoch), options.stage);
-      }
-      totals.add(result.totals, result.rows);
-      progress.loss = totals.mean_loss();
-      progress.accuracy = totals.accuracy();
-      progress.seconds = seconds_since(begin);
-      for (Callback* callback : callbacks) callback->on_step(progress);
-    };
+    double seconds = 0;  // up to the last step
     double waited = 0;
+    const auto report = [&](const StepResult& result) {
+      take(result, position);
+      seconds = seconds_since(begin);
+      const StepProgress progress{.step = position.step,
+                                  .steps = training_.batch_count(),
+                                  .loss = position.totals.mean_loss(),
+                                  .accuracy = position.totals.accuracy(),
+                                  .seconds = seconds};
+      for (Callback* callback : callbacks_) callback->on_step(progress);
+    };
     const auto next_batch = [&] {
       const auto asked = std::chrono::steady_clock::now();
-      auto batch = training.next();
+      auto batch = training_.next();
       waited += seconds_since(asked);
       return batch;
     };
+    const int64_t first = position.step;
+    int64_t step = (position.epoch - 1) * training_.batch_count() + first;  // of the stage
+    training_.start_epoch(order_of(position.epoch));
+    for (int64_t i = 0; i < first; ++i) training_.next();
+    if (options_.schedule && first > 0) optimizer_.set_learning_rate(options_.schedule(step - 1));
     while (const auto batch = next_batch()) {
-      if (options.schedule) {
-        optimizer.set_learning_rate(
-            options.schedule(static_cast<int64_t>(number - options.first_step)));
-      }
-      trainer.queue(*batch, {.training = true, .seed = options.seed, .number = number++});
-      while (const auto result = trainer.result(Trainer::kStepsAhead)) take(*result);
+      if (options_.schedule) optimizer_.set_learning_rate(options_.schedule(step));
+      trainer_.queue(*batch, {.training = true,
+                              .seed = options_.seed,
+                              .number = options_.first_step + static_cast<uint64_t>(step++)});
+      while (const auto result = trainer_.result(Trainer::kStepsAhead)) report(*result);
     }
-    while (const auto result = trainer.result()) take(*result);
-    const auto steps = static_cast<double>(std::max<int64_t>(progress.step, 1));
-    EpochResult result{.stage = options.stage,
-                       .epoch = epoch,
-                       .loss = totals.mean_loss(),
-                       .accuracy = totals.accuracy(),
-                       .learning_rate = optimizer.learning_rate(),
-                       .ms_per_step = 1000 * progress.seconds / steps,
-                       .ms_waited = 1000 * waited / steps};
-    if (validation != nullptr) {
-      const Evaluation evaluation = evaluate(model, *validation, order, validation_memory);
-      // The weights can leave the numbers in the epoch's last step, which no training loss shows.
-      if (!std::isfinite(evaluation.loss)) {
-        fail_on_loss(fmt::format("in the validation after epoch {}", epoch), options.stage);
-      }
-      result.val_loss = evaluation.loss;
-      result.val_accuracy = evaluation.accuracy;
+    while (const auto result = trainer_.result()) report(*result);
+    const auto steps = static_cast<double>(std::max<int64_t>(position.step - first, 1));
+    return {.stage = options_.stage,
+            .epoch = position.epoch,
+            .loss = position.totals.mean_loss(),
+            .accuracy = position.totals.accuracy(),
+            .learning_rate = optimizer_.learning_rate(),
+            .ms_per_step = 1000 * seconds / steps,
+            .ms_waited = 1000 * waited / steps};
+  }
+
+  void validate(EpochResult& result) {
+    const Evaluation evaluation =
+        evaluate(model_, *validation_, order_of(result.epoch), validation_memory_);
+    // The weights can leave the numbers in the epoch's last step, which no training loss shows.
+    if (!std::isfinite(evaluation.loss)) {
+      fail_on_loss(fmt::format("in the validation after epoch {}", result.epoch), options_.stage);
     }
-    result.seconds = seconds_since(begin);
-    history.push_back(result);
-    for (Callback* callback : callbacks) go_on = callback->on_epoch_end(model, result) && go_on;
+    result.val_loss = evaluation.loss;
+    result.val_accuracy = evaluation.accuracy;
+  }
+
+  Model& model_;
+  Adam& optimizer_;
+  BatchSource& training_;
+  BatchSource* validation_;
+  const FitOptions& options_;
+  std::span<Callback* const> callbacks_;
+  Trainer trainer_;
+  BatchMemory validation_memory_;
+};
+
+}  // namespace
+
+History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
+            const FitOptions& options, std::span<Callback* const> callbacks) {
+  StageRun stage(model, optimizer, training, validation, options, callbacks);
+  History history;
+  FitPosition position = options.from;
+  for (bool go_on = true; go_on && position.epoch <= options.epochs;) {
+    history.push_back(stage.run_epoch(position));
+    for (Callback* callback : callbacks) {
+      go_on = callback->on_epoch_end(model, history.back()) && go_on;
+    }
+    position = {.epoch = position.epoch + 1, .totals = {}};
   }
   for (Callback* callback : callbacks) callback->on_train_end(model);
   return history;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nn/adam.h"
@@ -25,6 +26,23 @@ class BatchSource {
   virtual std::optional<BatchView> next() = 0;
 };
 
+/// Sums over the rows of several batches.
+struct EpochTotals {
+  BatchTotals sum;
+  int64_t rows = 0;
+
+  void add(const BatchTotals& batch, int64_t batch_rows);
+  double mean_loss() const;
+  double accuracy() const;
+};
+
+/// Where a stage of training stands between two steps.
+struct FitPosition {
+  int epoch = 1;       ///< that is under way
+  int64_t step = 0;    ///< taken in it
+  EpochTotals totals;  ///< of these
+};
+
 /// Where training stands after a step: means over the epoch so far, weighted by rows as Keras does.
 struct StepProgress {
   int64_t step = 0;   ///< within the epoch, from 1
@@ -43,6 +61,8 @@ class Callback {
   /// False stops training after this epoch.
   virtual bool on_epoch_end(Model&, const EpochResult&) { return true; }
   virtual void on_train_end(Model&) {}
+  /// The user interrupts; all steps up to `position` are done.
+  virtual void on_interrupt(Model&, const FitPosition& /*position*/) {}
 };
 
 /// Stops when the validation loss has not fallen for `patience` epochs, and gives the model the
@@ -54,14 +74,24 @@ class EarlyStopping : public Callback {
   bool on_epoch_end(Model& model, const EpochResult& result) override;
   void on_train_end(Model& model) override;
 
-  int best_epoch() const { return best_epoch_; }
+  int best_epoch() const { return state_.best_epoch; }
+
+  /// What it knows of the epochs before.
+  struct State {
+    int best_epoch = 0;
+    int waited = 0;
+    double best_loss = 0;
+    std::vector<Tensor> best_weights;  ///< of each parameter of the model, in order
+  };
+  const State& state() const { return state_; }
+  /// Goes on from `state`, whose tensors it puts on the model's device.
+  void restore(State state, Device device);
+  /// Whether it has said so after the last epoch.
+  bool stops() const { return state_.waited >= patience_; }
 
  private:
   int patience_;
-  int best_epoch_ = 0;
-  int waited_ = 0;
-  double best_loss_ = 0;
-  std::vector<Tensor> best_weights_;
+  State state_;
 };
 
 /// The learning rate of each step of a stage, which are counted from 0.
@@ -78,12 +108,14 @@ struct FitOptions {
   uint64_t first_step =
       0;  ///< steps that the run has taken before, so that no stage repeats another's dropout
   uint64_t first_epoch = 0;  ///< likewise for the batches' order and augmentation
-  Schedule schedule;         ///< empty: the optimizer's rate stays
+  Schedule schedule{};       ///< empty: the optimizer's rate stays
+  FitPosition from{};        ///< where an interrupted stage goes on
 };
 
-/// Trains with softmax cross-entropy. Throws Error(data) that names the first step, or the epoch
-/// whose validation it was, when a loss is not a number; a GPU may have taken some more steps by
-/// then, fewer than Trainer::kMostPending.
+/// Trains with softmax cross-entropy. Where a source throws Interrupted, the steps that were begun
+/// are finished before it goes on to the caller. Throws Error(data) that names the first step, or
+/// the epoch whose validation it was, when a loss is not a number; a GPU may have taken some more
+/// steps by then, fewer than Trainer::kMostPending.
 History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
             const FitOptions& options, std::span<Callback* const> callbacks);
 

@@ -12,6 +12,8 @@
 namespace ember {
 namespace {
 
+constexpr std::string_view kTemporary = ".tmp-";  // and the number of the process
+
 std::string reason(int error) { return std::generic_category().message(error); }
 
 // A rename lasts through a power failure only when its folder has reached the disk too.
@@ -32,7 +34,7 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
          path_.string());
   }
   temporary_ = path_;
-  temporary_ += fmt::format(".tmp-{}", getpid());
+  temporary_ += fmt::format("{}{}", kTemporary, getpid());
   descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
     fail(ExitCode::cannot_create, "{}: cannot be created: {}", path_.string(), reason(errno));
@@ -66,6 +68,13 @@ void AtomicFile::commit() {
   }
   temporary_.clear();
   sync_folder(path_.has_parent_path() ? path_.parent_path() : ".");
+}
+
+bool is_temporary(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  const size_t at = name.rfind(kTemporary);
+  return at != std::string::npos && at + kTemporary.size() < name.size() &&
+         name.find_first_not_of("0123456789", at + kTemporary.size()) == std::string::npos;
 }
 
 }  // namespace ember

@@ -30,4 +30,7 @@ class AtomicFile {
   int descriptor_;
 };
 
+/// Whether a file has the name of a temporary one, which a process that was killed leaves behind.
+bool is_temporary(const std::filesystem::path& path);
+
 }  // namespace ember

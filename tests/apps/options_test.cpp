@@ -37,6 +37,17 @@ TEST_CASE("the defaults are the notebook's") {
   CHECK(mobilenet.finetune_lr == 1e-4);
 }
 
+TEST_CASE("the protocol has defaults of its own, which what is asked for overrides") {
+  const TrainingOptions faces = parse(add_mobilenet_options, "--protocol faces --epochs 3");
+  CHECK(faces.epochs == 3);
+  CHECK(faces.patience == 0);
+  CHECK(faces.finetune_epochs == 18);
+  CHECK(faces.finetune_lr == 2e-4);
+  CHECK(faces.folds == 1);
+  CHECK(faces.margin == 15);
+  CHECK(parse(add_baseline_options, "--protocol faces").epochs == 20);
+}
+
 TEST_CASE("options reach their fields and args.json") {
   const TrainingOptions options =
       parse(add_mobilenet_options,

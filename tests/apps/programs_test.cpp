@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -14,38 +15,7 @@
 #include "tests/apps/testing.h"
 
 namespace ember {
-namespace {
-
 namespace fs = std::filesystem;
-
-std::string without_times(const std::string& csv) {
-  std::string kept;
-  for (size_t at = 0; at < csv.size();) {
-    const size_t end = csv.find('\n', at);
-    std::string line = csv.substr(at, end - at);
-    for (int column = 0; column < 3; ++column) line.resize(line.rfind(','));
-    kept += line + "\n";
-    at = end + 1;
-  }
-  return kept;
-}
-
-void check_equal_runs(const fs::path& a, const fs::path& b) {
-  for (const char* name : {"best.safetensors", "predictions.csv", "report.txt", "curves.svg",
-                           "confusion_matrix.svg"}) {
-    CAPTURE(name);
-    CHECK(content(a / name).size() > 100);
-    CHECK(content(a / name) == content(b / name));
-  }
-  CHECK(without_times(content(a / "results.csv")) == without_times(content(b / "results.csv")));
-  auto report_a = nlohmann::json::parse(content(a / "report.json"));
-  auto report_b = nlohmann::json::parse(content(b / "report.json"));
-  CHECK(report_a.erase("seconds") == 1);
-  report_b.erase("seconds");
-  CHECK(report_a == report_b);
-}
-
-}  // namespace
 
 TEST_CASE("train_baseline: its folder, equal for any number of threads, and predictions from it") {
   const TemporaryFolder folder;
@@ -116,6 +86,48 @@ TEST_CASE("train_mobilenet: two stages, going on from a trained file, features")
         Shape{20, 2, 2, 1280});
   check_refused(folder.path(), "predict --weights base.safetensors faces/images/*.jpg", 65,
                 "base.safetensors");
+}
+
+TEST_CASE("faces: a split that can be given back, numbers with intervals, floors and folds") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 30, 1);
+  write_base(folder / "base.safetensors");
+  const std::string faces = kMobilenet + "--protocol faces --finetune --finetune-epochs 1 ";
+  const Outcome outcome = run(folder.path(), faces + "--output-dir a --threads 1");
+  CAPTURE(outcome.errors);
+  REQUIRE(outcome.code == 0);
+  CHECK(outcome.out.find("24-pixel thumbnails: accuracy 0.") != std::string::npos);
+  CHECK(outcome.out.find("Face size") != std::string::npos);
+  REQUIRE(run(folder.path(), faces + "--output-dir b --threads 2 --split a/split.json").code == 0);
+  check_equal_runs(folder / "a", folder / "b");
+
+  const auto report = nlohmann::json::parse(content(folder / "a/report.json"));
+  const auto& test = report["test"];
+  CHECK(test["accuracy_interval"][0] < test["accuracy"]);
+  CHECK(test["accuracy_interval"][1] > test["accuracy"]);
+  CHECK(test["balanced_accuracy_interval"].size() == 2);
+  CHECK(test["per_class"]["with_mask"]["recall_interval"].size() == 2);
+  CHECK(test["reliability"].size() == 10);
+  int64_t sized = 0;
+  for (const auto& size : test["by_face_size"]) sized += size["faces"].get<int64_t>();
+  CHECK(sized == report["split"]["test"]);
+  CHECK(report["floors"]["majority"]["balanced_accuracy"] == doctest::Approx(1.0 / 3));
+  CHECK(report["floors"]["thumbnails"]["accuracy"] > 0);
+
+  REQUIRE(run(folder.path(), faces + "--output-dir f --folds 3").code == 0);
+  const auto folds = nlohmann::json::parse(content(folder / "f/report.json"))["folds"];
+  REQUIRE(folds.size() == 3);
+  int64_t tested = 0;
+  for (const auto& fold : folds) tested += fold["test"].get<int64_t>();
+  const int64_t all = report["split"]["train"].get<int64_t>() +
+                      report["split"]["validation"].get<int64_t>() +
+                      report["split"]["test"].get<int64_t>();
+  CHECK(tested == all);
+  const std::string predictions = content(folder / "f/predictions.csv");
+  CHECK(std::count(predictions.begin(), predictions.end(), '\n') == all + 1);
+  for (const char* name : {"fold-1/best.safetensors", "fold-3/results.csv", "fold-2/curves.svg"}) {
+    CHECK(fs::exists(folder / "f" / name));
+  }
 }
 
 TEST_CASE("five other labels, one folder each, in the order that --classes gives") {

@@ -49,6 +49,12 @@ TEST_CASE("folders, files and options that are no good are refused") {
   if (cuda::status().emulated || !cuda::status().usable()) {
     refused("train_baseline --device cuda", 69, "--device cuda: ");
   }
+  refused("train_baseline --data-dir faces --folds 3", 64, "--protocol faces");
+  refused("train_baseline --data-dir faces --protocol faces --folds 1", 64, "--folds");
+  refused("train_baseline --data-dir faces --protocol faces --split no.json", 66, "no.json");
+  refused("train_baseline --data-dir faces --protocol faces --split base.safetensors", 65,
+          "base.safetensors");
+  refused("train_baseline --data-dir faces --protocol faces --folds 3 --split a", 64, "--split");
   refused("train_baseline --device cpu --conv cudnn", 69, "cuDNN");
   refused(kBaseline + "--classes cat,dog", 65, "cat, dog");
   refused(kBaseline + "--output-dir faces", 73, "faces");

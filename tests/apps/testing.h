@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "nn/model_file.h"
@@ -49,6 +51,43 @@ inline void write_base(const std::filesystem::path& path) {
   Model base = build_model(description);
   base.initialize(3);
   save_model(path, base, description);
+}
+
+/// results.csv without its last three columns.
+inline std::string without_times(const std::string& csv) {
+  std::string kept;
+  for (size_t at = 0; at < csv.size();) {
+    const size_t end = csv.find('\n', at);
+    std::string line = csv.substr(at, end - at);
+    for (int column = 0; column < 3; ++column) line.resize(line.rfind(','));
+    kept += line + "\n";
+    at = end + 1;
+  }
+  return kept;
+}
+
+/// Two runs left the same, but for times.
+inline void check_equal_runs(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(a)) {
+    if (entry.is_regular_file()) names.insert(entry.path().lexically_relative(a).string());
+  }
+  for (const std::string& name : names) {
+    CAPTURE(name);
+    REQUIRE(std::filesystem::exists(b / name));
+    if (name == "args.json" || name == "report.json") continue;
+    CHECK(content(a / name).size() > 100);
+    if (name.ends_with("results.csv")) {
+      CHECK(without_times(content(a / name)) == without_times(content(b / name)));
+    } else {
+      CHECK(content(a / name) == content(b / name));
+    }
+  }
+  auto report_a = nlohmann::json::parse(content(a / "report.json"));
+  auto report_b = nlohmann::json::parse(content(b / "report.json"));
+  CHECK(report_a.erase("seconds") == 1);
+  report_b.erase("seconds");
+  CHECK(report_a == report_b);
 }
 
 inline const std::string kBaseline =
