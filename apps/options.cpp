@@ -332,6 +332,7 @@ namespace {
 /// Calls `visit(name, field)` for what args.json holds.
 template <typename Options, typename Visit>
 void for_each_field(Options& options, const Visit& visit) {
+  visit("command", options.command);
   visit("data_dir", options.data_dir);
   visit("drawn_photos", options.drawn_photos);
   visit("classes", options.classes);

@@ -41,6 +41,7 @@ struct TrainingOptions {
 
   std::filesystem::path output_dir;  ///< empty: runs/<app>-<n>
   std::filesystem::path resume;      ///< a run's folder; empty: a new run
+  std::string command;               ///< as it was given
   std::string progress = "auto";     ///< "auto", "bar", "line", "none"
 };
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -99,6 +100,19 @@ int run_program(CLI::App& app, int argc, const char* const* argv,
   } catch (const std::exception& error) {
     return report(ExitCode::internal, error.what());
   }
+}
+
+std::string command_line(int argc, const char* const* argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+      return std::isalnum(c) != 0 || std::strchr("-_./=:,+@%", c) != nullptr;
+    });
+    line += i == 0 ? "" : " ";
+    line += plain ? word : "'" + CLI::detail::find_and_replace(word, "'", "'\\''") + "'";
+  }
+  return line;
 }
 
 void warn(const std::string& message) { fmt::print(stderr, "warning: {}\n", one_line(message)); }

@@ -13,6 +13,9 @@ namespace ember {
 int run_program(CLI::App& app, int argc, const char* const* argv,
                 const std::function<void()>& body);
 
+/// The command line as a shell takes it.
+std::string command_line(int argc, const char* const* argv);
+
 /// Prints one line `warning: ...` on stderr.
 void warn(const std::string& message);
 

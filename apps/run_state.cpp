@@ -27,6 +27,7 @@ Json to_json(const EpochResult& epoch) {
           {"val_loss", number(epoch.val_loss)},
           {"val_accuracy", number(epoch.val_accuracy)},
           {"learning_rate", epoch.learning_rate},
+          {"steps", epoch.steps},
           {"seconds", epoch.seconds},
           {"ms_per_step", epoch.ms_per_step},
           {"ms_waited", epoch.ms_waited}};
@@ -40,6 +41,7 @@ EpochResult to_epoch(const Json& json) {
           .val_loss = number(json.at("val_loss")),
           .val_accuracy = number(json.at("val_accuracy")),
           .learning_rate = json.at("learning_rate"),
+          .steps = json.at("steps"),
           .seconds = json.at("seconds"),
           .ms_per_step = json.at("ms_per_step"),
           .ms_waited = json.at("ms_waited")};

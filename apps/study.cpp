@@ -10,6 +10,7 @@
 #include "apps/floors.h"
 #include "apps/loader_source.h"
 #include "apps/plots.h"
+#include "apps/report/page.h"
 #include "tensor/error.h"
 
 namespace ember {
@@ -123,15 +124,15 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
       checkpoints_(folder_.path()) {
   description_.scale = options.scale;
   state_.data_checksum = checksum_of(data);
+  args_ = {{"app", app}, {"version", EMBER_VERSION}};
+  args_.update(to_json(options));
+  args_["classes"] = data.dataset().classes;
+  args_["output_dir"] = folder_.path().string();
   if (!options.resume.empty()) {
     read_checkpoint();
     return;
   }
-  Json args = {{"app", app}, {"version", EMBER_VERSION}};
-  args.update(to_json(options));
-  args["classes"] = data.dataset().classes;
-  args["output_dir"] = folder_.path().string();
-  folder_.write("args.json", dump(args));
+  folder_.write("args.json", dump(args_));
   if (!data.split_json.empty()) folder_.write("split.json", data.split_json);
 }
 
@@ -264,6 +265,7 @@ FitPosition Study::take_up(Model& model, Adam& adam, EarlyStopping& early_stoppi
 void Study::test(Model& model) {
   parameter_count_ = model.parameter_count();
   trainable_count_ = model.trainable_count();
+  layers_ = model.summary();
   RunState::Fold& fold = state_.folds.back();
   if (fold.probabilities.empty()) {
     LoaderSource source(data_.dataset(), split().test, loader_options(false, model.device()));
@@ -304,6 +306,24 @@ void Study::finish() {
                {"classes", dataset.classes},
                {"parameters", {{"total", parameter_count_}, {"trainable", trainable_count_}}}};
   json.update(splits_json());
+  ReportPage page{.app = app_,
+                  .args = args_,
+                  .data = data_,
+                  .result = result,
+                  .accuracies = {},
+                  .balanced_accuracies = {},
+                  .folds = {},
+                  .layers = layers_,
+                  .samples = sample_sheet(dataset, data_.folds.front().train,
+                                          loader_options(true, Device::cpu)),
+                  .mistakes = worst_mistakes(data_, result, 6)};
+  const auto add_estimates = [&](const std::string& name, const ConfusionMatrix& counts) {
+    page.accuracies.push_back(
+        {name, accuracy(counts), wilson_interval(counts.correct(), counts.total())});
+    page.balanced_accuracies.push_back(
+        {name, balanced_accuracy(counts), balanced_accuracy_interval(counts)});
+  };
+  add_estimates(description_.architecture, confusion);
   if (!data_.split_json.empty()) {
     TestResult majority;
     TestResult thumbnails;
@@ -314,13 +334,17 @@ void Study::finish() {
     json["floors"] = {{"majority", accuracies_json(majority.confusion())},
                       {"thumbnails", accuracies_json(thumbnails.confusion())}};
     print_faces_report(result, majority, thumbnails);
+    add_estimates("linear, 24 pixels", thumbnails.confusion());
+    add_estimates("most frequent class", majority.confusion());
   }
+  for (const RunState::Fold& fold : state_.folds) page.folds.push_back(fold.history);
 
   folder_.write("predictions.csv", predictions_csv(dataset, result));
   folder_.write("report.txt", report);
   folder_.write("confusion_matrix.svg",
                 confusion_matrix_svg(app_ + ": confusion matrix", confusion, dataset.classes));
-  json["seconds"] = seconds();
+  json["seconds"] = page.seconds = seconds();
+  folder_.write("report.html", report_html(page));
   folder_.write("report.json", dump(json));
   checkpoints_.remove();
   fmt::print("\nResults: {}\n", folder_.path().string());

@@ -14,6 +14,7 @@
 #include "apps/test_result.h"
 #include "data/loader.h"
 #include "nn/model_file.h"
+#include "nn/summary.h"
 
 /// What the two training programs share: stages of training, tests, and the files of a run.
 namespace ember {
@@ -73,11 +74,13 @@ class Study {
   RunFolder folder_;
   ProgressReport progress_;
   Checkpoints checkpoints_;
+  nlohmann::ordered_json args_;
   RunState state_;
   std::optional<RunState> resumed_;  ///< until the run is where it was
   double seconds_before_ = 0;        ///< it was interrupted
   int64_t parameter_count_ = 0;
   int64_t trainable_count_ = 0;
+  std::vector<LayerRow> layers_;
 };
 
 }  // namespace ember

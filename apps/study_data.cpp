@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <utility>
 
 #include "apps/protocol.h"
 #include "data/face_split.h"
 #include "data/faces.h"
 #include "tensor/error.h"
-#include "tensor/temporary_folder.h"
 
 namespace ember {
 namespace {
@@ -48,6 +48,10 @@ StudyData load_faces(const fs::path& folder, const TrainingOptions& options) {
          "add photos",
          folder.string());
   }
+  if (options.patience > 0 && study.folds.front().validation.empty()) {
+    fail(ExitCode::usage, "--patience {}: this split validates nothing; leave --patience out",
+         options.patience);
+  }
   study.split_json = split_json(study.faces, study.folds);
   return study;
 }
@@ -60,10 +64,12 @@ StudyData load(const fs::path& folder, const TrainingOptions& options) {
 StudyData draw_and_load(const TrainingOptions& options) {
   fmt::print("No --data-dir: drawing {} photos of faces.\n", options.drawn_photos);
   std::fflush(stdout);
-  const TemporaryFolder temporary;
-  const fs::path folder = temporary / "faces";
+  auto temporary = std::make_unique<TemporaryFolder>();
+  const fs::path folder = *temporary / "faces";
   write_face_photos(folder, options.drawn_photos, static_cast<uint64_t>(options.seed));
-  return load(folder, options);
+  StudyData study = load(folder, options);
+  study.drawn = std::move(temporary);
+  return study;
 }
 
 void print_notebook(const StudyData& study) {

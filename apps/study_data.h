@@ -1,11 +1,12 @@
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "apps/options.h"
 #include "data/face_dataset.h"
 #include "data/split.h"
+#include "tensor/temporary_folder.h"
 
 namespace ember {
 
@@ -14,6 +15,7 @@ struct StudyData {
   FaceDataset faces;         ///< under the notebook's protocol rows of whole photos, without groups
   std::vector<Split> folds;  ///< one, or those of a cross-validation
   std::string split_json;    ///< the folds by photos; empty under the notebook's protocol
+  std::unique_ptr<TemporaryFolder> drawn;  ///< where drawn photos lie, as long as they are needed
 
   const Dataset& dataset() const { return faces.data; }
 };

@@ -51,6 +51,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
   CLI::App app("Trains a small convolutional network on photos, from random weights.",
                "train_baseline");
   ember::TrainingOptions options;
+  options.command = ember::command_line(argc, argv);
   ember::add_baseline_options(app, options);
   return ember::run_program(app, argc, argv, [&] { ember::train(options); });
 }

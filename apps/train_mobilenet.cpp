@@ -52,6 +52,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
       "base frozen,\nthen, with --finetune, all of it.",
       "train_mobilenet");
   ember::TrainingOptions options;
+  options.command = ember::command_line(argc, argv);
   ember::add_mobilenet_options(app, options);
   return ember::run_program(app, argc, argv, [&] { ember::train(options); });
 }

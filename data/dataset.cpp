@@ -111,6 +111,7 @@ Classes resolve_classes(const Annotations& annotations, const Classes& asked,
 Dataset load_dataset(const DatasetOptions& options) {
   const Annotations annotations = read_annotations(options.folder, options.report);
   Dataset dataset;
+  dataset.image_folder = annotations.image_folder;
   dataset.classes = resolve_classes(annotations, options.classes, options.folder);
 
   const auto labels = label_indices(annotations.rows, dataset.classes);

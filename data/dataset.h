@@ -62,10 +62,11 @@ struct DatasetOptions {
 /// Labelled images: a row a sample.
 struct Dataset {
   Classes classes;
-  std::vector<Row> rows;          ///< readable photos only
-  std::vector<int32_t> labels;    ///< class index of each row
-  Photos photos;                  ///< of each row
-  int64_t skipped_row_count = 0;  ///< rows dropped because their photo is unreadable
+  std::filesystem::path image_folder;  ///< of the photos that `rows` name
+  std::vector<Row> rows;               ///< readable photos only
+  std::vector<int32_t> labels;         ///< class index of each row
+  Photos photos;                       ///< of each row
+  int64_t skipped_row_count = 0;       ///< rows dropped because their photo is unreadable
 
   int64_t row_count() const { return static_cast<int64_t>(rows.size()); }
   /// (side, side, 3)

@@ -13,6 +13,7 @@ FaceDataset load_face_dataset(const FaceDatasetOptions& options) {
   Annotations annotations = read_annotations(options.folder, options.report);
   FaceDataset faces;
   Dataset& data = faces.data;
+  data.image_folder = annotations.image_folder;
   data.classes = resolve_classes(annotations, options.classes, options.folder);
   data.rows = std::move(annotations.rows);
   data.labels = label_indices(data.rows, data.classes);

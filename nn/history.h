@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct EpochResult {
   double val_loss = std::numeric_limits<double>::quiet_NaN();  ///< NaN without validation
   double val_accuracy = std::numeric_limits<double>::quiet_NaN();
   double learning_rate = 0;
+  int64_t steps = 0;       ///< of training, since the epoch began or was gone on with
   double seconds = 0;      ///< the whole epoch with its validation
   double ms_per_step = 0;  ///< mean time of a training step, waiting for data included
   double ms_waited = 0;    ///< of that, waiting for data

@@ -181,14 +181,16 @@ class StageRun {
       while (const auto result = trainer_.result(Trainer::kStepsAhead)) report(*result);
     }
     while (const auto result = trainer_.result()) report(*result);
-    const auto steps = static_cast<double>(std::max<int64_t>(position.step - first, 1));
+    const int64_t steps = position.step - first;
+    const auto per_step = 1000 / static_cast<double>(std::max<int64_t>(steps, 1));
     return {.stage = options_.stage,
             .epoch = position.epoch,
             .loss = position.totals.mean_loss(),
             .accuracy = position.totals.accuracy(),
             .learning_rate = optimizer_.learning_rate(),
-            .ms_per_step = 1000 * seconds / steps,
-            .ms_waited = 1000 * waited / steps};
+            .steps = steps,
+            .ms_per_step = per_step * seconds,
+            .ms_waited = per_step * waited};
   }
 
   void validate(EpochResult& result) {

@@ -38,7 +38,8 @@ TEST_CASE("curves: two panels, two curves each, a boundary between stages") {
   CHECK(count(one_stage, "<polyline") == 4);
   CHECK(count(one_stage, "class=\"boundary\"") == 0);
 
-  history.push_back({.stage = "finetune", .epoch = 1, .loss = 0.5, .val_loss = 0.25});
+  history.push_back(
+      {.stage = "finetune", .epoch = 1, .loss = 0.5, .val_loss = 0.25, .val_accuracy = 0.5});
   const std::string two_stages = curves_svg("two", history);
   CHECK(count(two_stages, "class=\"boundary\"") == 2);
   CHECK(count(two_stages, ">finetune<") == 2);
@@ -52,6 +53,33 @@ TEST_CASE("curves of one epoch, of equal values and of none are still pictures")
   CHECK(is_xml(one));
   CHECK(count(one, "nan") == 0);
   CHECK(count(one, "inf") == 0);
+}
+
+TEST_CASE("reliability, estimates and times are pictures of what they are given") {
+  const std::vector<ReliabilityBin> bins{{0, 0, 0}, {3, 0.4, 1.0 / 3}, {12, 0.9, 0.75}};
+  const std::string reliability = reliability_svg("model & co", bins);
+  CHECK(is_xml(reliability));
+  CHECK(count(reliability, "<circle") == 2);
+  CHECK(count(reliability, "at most 12") == 1);
+  CHECK(is_xml(reliability_svg("none", std::vector<ReliabilityBin>(10))));
+
+  const std::vector<Estimate> estimates{{"a < b", 0.5, {0.25, 0.75}}, {"c", 1, {0.9, 1}}};
+  const std::string dots = estimates_svg("Accuracy", estimates);
+  CHECK(is_xml(dots));
+  CHECK(count(dots, "<circle") == 2);
+  CHECK(count(dots, ">0.500<") == 1);
+
+  const History history{{.stage = "frozen",
+                         .epoch = 1,
+                         .steps = 10,
+                         .seconds = 2,
+                         .ms_per_step = 100,
+                         .ms_waited = 5}};
+  const std::string times = times_svg("Times", history);
+  CHECK(is_xml(times));
+  CHECK(count(times, "frozen 1") == 1);
+  CHECK(count(times, "nan") == 0);
+  CHECK(is_xml(times_svg("none", {})));
 }
 
 TEST_CASE("confusion matrix: each cell has its count and its share of the row") {

@@ -36,8 +36,8 @@ TEST_CASE("train_baseline: its folder, equal for any number of threads, and pred
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(first)) names.insert(entry.path().filename());
   CHECK(names == std::set<std::string>{"args.json", "best.safetensors", "confusion_matrix.svg",
-                                       "curves.svg", "predictions.csv", "report.json", "report.txt",
-                                       "results.csv"});
+                                       "curves.svg", "predictions.csv", "report.html",
+                                       "report.json", "report.txt", "results.csv"});
   const auto report = nlohmann::json::parse(content(first / "report.json"));
   CHECK(report["parameters"]["total"] == report["parameters"]["trainable"]);
   CHECK(report["split"]["test"] > 0);
@@ -113,6 +113,16 @@ TEST_CASE("faces: a split that can be given back, numbers with intervals, floors
   CHECK(sized == report["split"]["test"]);
   CHECK(report["floors"]["majority"]["balanced_accuracy"] == doctest::Approx(1.0 / 3));
   CHECK(report["floors"]["thumbnails"]["accuracy"] > 0);
+
+  const std::string page = content(folder / "a/report.html");
+  for (const char* part : {"Beside what it has to beat", "Reliability", "By face size", "Layers",
+                           "--protocol faces", "What the network is shown"}) {
+    CAPTURE(part);
+    CHECK(page.find(part) != std::string::npos);
+  }
+  CHECK(page.find("src=\"http") == std::string::npos);
+  CHECK(page.find("src=\"data:image/jpeg;base64,") != std::string::npos);
+  CHECK(page.find(">nan") == std::string::npos);
 
   REQUIRE(run(folder.path(), faces + "--output-dir f --folds 3").code == 0);
   const auto folds = nlohmann::json::parse(content(folder / "f/report.json"))["folds"];

@@ -55,6 +55,8 @@ TEST_CASE("folders, files and options that are no good are refused") {
   refused("train_baseline --data-dir faces --protocol faces --split base.safetensors", 65,
           "base.safetensors");
   refused("train_baseline --data-dir faces --protocol faces --folds 3 --split a", 64, "--split");
+  refused("train_baseline --data-dir faces --protocol faces --folds 3 --patience 2", 64,
+          "--patience");
   refused("train_baseline --device cpu --conv cudnn", 69, "cuDNN");
   refused(kBaseline + "--classes cat,dog", 65, "cat, dog");
   refused(kBaseline + "--output-dir faces", 73, "faces");

@@ -1,0 +1,228 @@
+#include "apps/report/page.h"
+
+#include <fmt/format.h>
+
+#include "apps/plots/svg.h"
+
+namespace ember {
+namespace {
+
+using svg::escaped;
+
+constexpr const char* kStyle = R"(<style>
+  :root { color-scheme: light dark; --page: #ffffff; --ink: #1f2328; --muted: #59636e; --line: #d8dde3; --card: #f6f8fa; }
+  @media (prefers-color-scheme: dark) {
+    :root { --page: #15181c; --ink: #e6e8eb; --muted: #9aa4af; --line: #2c3238; --card: #1c2127; }
+  }
+  body { margin: 0 auto; padding: 1rem; max-width: 62rem; background: var(--page); color: var(--ink);
+         font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
+  h1 { font-size: 1.6rem; margin: 0.5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 0.5rem; }
+  p.note, figcaption { color: var(--muted); font-size: 0.875rem; }
+  .numbers { display: flex; flex-wrap: wrap; gap: 0.75rem; }
+  .number { background: var(--card); border-radius: 8px; padding: 0.6rem 1rem; flex: 1 1 9rem; }
+  .number b { display: block; font-size: 1.6rem; } .number span { color: var(--muted); font-size: 0.875rem; }
+  .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
+  .pictures > svg, .wide > svg { max-width: 100%; height: auto; }
+  figure { margin: 0; } figure img { display: block; border-radius: 4px; max-width: 100%; height: auto; }
+  .mistake { background: var(--card); border-radius: 8px; padding: 0.5rem; flex: 0 1 auto; }
+  .mistake div { display: flex; gap: 0.5rem; align-items: flex-start; flex-wrap: wrap; }
+  .scroll { overflow-x: auto; }
+  table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+  th, td { padding: 0.25rem 0.75rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+  th:first-child, td:first-child { text-align: left; }
+  pre { background: var(--card); border-radius: 8px; padding: 0.75rem; overflow-x: auto; font-size: 0.875rem; }
+  summary { cursor: pointer; color: var(--muted); }
+</style>
+)";
+
+std::string section(const std::string& title, const std::string& body,
+                    const std::string& note = "") {
+  return fmt::format("<section>\n<h2>{}</h2>\n{}{}</section>\n", escaped(title),
+                     note.empty() ? "" : fmt::format("<p class=\"note\">{}</p>\n", escaped(note)),
+                     body);
+}
+
+using Cells = std::vector<std::string>;
+
+std::string table(const Cells& head, const std::vector<Cells>& rows) {
+  std::string html = "<div class=\"scroll\"><table>\n<tr>";
+  for (const std::string& cell : head) html += fmt::format("<th>{}</th>", escaped(cell));
+  html += "</tr>\n";
+  for (const Cells& row : rows) {
+    html += "<tr>";
+    for (const std::string& cell : row) html += fmt::format("<td>{}</td>", escaped(cell));
+    html += "</tr>\n";
+  }
+  return html + "</table></div>\n";
+}
+
+std::string number(const std::string& name, double value, const std::string& detail) {
+  return fmt::format("<div class=\"number\">{}<b>{:.3f}</b><span>{}</span></div>\n", escaped(name),
+                     value, escaped(detail));
+}
+
+std::string range(const Interval& interval) {
+  return fmt::format("{:.3f} to {:.3f}", interval.low, interval.high);
+}
+
+std::string numbers(const ReportPage& page) {
+  const ConfusionMatrix confusion = page.result.confusion();
+  const auto bins = reliability(page.result.probabilities, page.result.labels);
+  return "<div class=\"numbers\">\n" +
+         number("Accuracy", accuracy(confusion),
+                range(wilson_interval(confusion.correct(), confusion.total()))) +
+         number("Balanced accuracy", balanced_accuracy(confusion),
+                range(balanced_accuracy_interval(confusion))) +
+         number("Macro F1", macro_average(per_class_metrics(confusion)).f1, "mean of the classes") +
+         number("Calibration error", expected_calibration_error(bins),
+                "confidence beside accuracy") +
+         "</div>\n";
+}
+
+std::string class_table(const ReportPage& page) {
+  const ConfusionMatrix confusion = page.result.confusion();
+  const std::vector<ClassMetrics> metrics = per_class_metrics(confusion);
+  std::vector<Cells> rows;
+  for (size_t k = 0; k < metrics.size(); ++k) {
+    rows.push_back({page.data.dataset().classes[k], fmt::format("{:.3f}", metrics[k].precision),
+                    range(wilson_interval(confusion(k, k), confusion.predictions(k))),
+                    fmt::format("{:.3f}", metrics[k].recall),
+                    range(wilson_interval(confusion(k, k), confusion.support(k))),
+                    fmt::format("{:.3f}", metrics[k].f1), fmt::format("{}", metrics[k].support)});
+  }
+  return table({"class", "precision", "95 %", "recall", "95 %", "F1", "tested"}, rows);
+}
+
+std::string sizes(const ReportPage& page) {
+  std::vector<Estimate> estimates;
+  for (const auto& [from, to, confusion] : by_face_size(page.result, page.data.dataset())) {
+    const std::string pixels =
+        to == 0 ? fmt::format("{} or more", from) : fmt::format("{} to {}", from, to - 1);
+    estimates.push_back({fmt::format("{} pixels, {} faces", pixels, confusion.total()),
+                         accuracy(confusion),
+                         wilson_interval(confusion.correct(), confusion.total())});
+  }
+  if (estimates.empty()) return "";
+  return section("By face size",
+                 "<div class=\"wide\">" +
+                     estimates_svg("Accuracy by the face's longer side", estimates) + "</div>\n");
+}
+
+std::string mistakes(const ReportPage& page) {
+  const Classes& classes = page.data.dataset().classes;
+  std::string html;
+  for (size_t k = 0; k < page.mistakes.size(); ++k) {
+    if (page.mistakes[k].empty()) continue;
+    html += fmt::format("<h3>Truly {}</h3>\n<div class=\"pictures\">\n", escaped(classes[k]));
+    for (const auto& [place, input, photo] : page.mistakes[k]) {
+      const size_t predicted = page.result.predicted(place);
+      const auto p = page.result.probabilities_of(place);
+      const auto row = static_cast<size_t>(page.result.rows[place]);
+      const std::string& file = page.data.dataset().rows[row].file;
+      html += fmt::format("<figure class=\"mistake\"><div><img src=\"{}\" alt=\"{}\">",
+                          data_url(input), escaped("what the network sees of " + file));
+      if (!photo.empty()) {
+        html += fmt::format("<img src=\"{}\" alt=\"{}\">", data_url(photo), escaped(file));
+      }
+      html += fmt::format(
+          "</div><figcaption>{}<br>predicted {} with {:.3f}, {} with "
+          "{:.3f}</figcaption></figure>\n",
+          escaped(file), escaped(classes[predicted]), p[predicted], escaped(classes[k]), p[k]);
+    }
+    html += "</div>\n";
+  }
+  return html;
+}
+
+std::string layers(const ReportPage& page) {
+  std::vector<Cells> rows;
+  for (const LayerRow& layer : page.layers) {
+    rows.push_back({layer.name, layer.type, to_string(layer.output_shape),
+                    fmt::format("{}", layer.params), fmt::format("{}", layer.trainable_params),
+                    fmt::format("{:.2f}", static_cast<double>(layer.macs) / 1e6)});
+  }
+  return fmt::format(
+      "<details><summary>{} layers</summary>\n{}</details>\n", page.layers.size(),
+      table({"layer", "type", "output", "parameters", "of these train", "million multiply-adds"},
+            rows));
+}
+
+/// A picture for each fold, the first one open.
+template <typename Draw>
+std::string of_folds(const ReportPage& page, const std::string& title, const Draw& draw) {
+  if (page.folds.size() == 1) {
+    return "<div class=\"wide\">" + draw(title, page.folds.front()) + "</div>\n";
+  }
+  std::string html;
+  for (size_t k = 0; k < page.folds.size(); ++k) {
+    html +=
+        fmt::format("<details{}><summary>Fold {}</summary><div class=\"wide\">{}</div></details>\n",
+                    k == 0 ? " open" : "", k + 1,
+                    draw(fmt::format("{}, fold {}", title, k + 1), page.folds[k]));
+  }
+  return html;
+}
+
+std::string data_text(const ReportPage& page) {
+  const Dataset& dataset = page.data.dataset();
+  std::string text =
+      fmt::format("{} of {} rows were tested", page.result.rows.size(), dataset.row_count());
+  if (page.data.folds.size() > 1) {
+    text += fmt::format(", in {} folds, each by a model that has not trained on it",
+                        page.data.folds.size());
+  }
+  text += page.data.split_json.empty()
+              ? ". Classes were balanced by copies before the rows were split, so that a photo may "
+                "stand on both sides: the notebook's protocol, whose numbers say little of new "
+                "photos."
+              : ". Photos that look alike stand on one side of the split.";
+  return text;
+}
+
+}  // namespace
+
+std::string report_html(const ReportPage& page) {
+  const std::string title = fmt::format("{}: report", page.app);
+  const ConfusionMatrix confusion = page.result.confusion();
+  const auto bins = reliability(page.result.probabilities, page.result.labels);
+  std::string body = fmt::format("<h1>{}</h1>\n<p class=\"note\">{}</p>\n", escaped(title),
+                                 escaped(data_text(page)));
+  body += numbers(page);
+  if (page.accuracies.size() > 1) {
+    body += section("Beside what it has to beat",
+                    "<div class=\"pictures\">" + estimates_svg("Accuracy", page.accuracies) +
+                        estimates_svg("Balanced accuracy", page.balanced_accuracies) + "</div>\n");
+  }
+  body += section("Classes", class_table(page) + "<div class=\"pictures\">" +
+                                 confusion_matrix_svg("Confusion matrix", confusion,
+                                                      page.data.dataset().classes) +
+                                 reliability_svg("Reliability", bins) + "</div>\n");
+  body += sizes(page);
+  body += section("Training", of_folds(page, "Training", curves_svg));
+  body += section("What the network is shown in training",
+                  fmt::format("<figure><img src=\"{}\" alt=\"augmented samples\"></figure>\n",
+                              data_url(page.samples)),
+                  "The first batch of the first epoch, augmented.");
+  if (const std::string worst = mistakes(page); !worst.empty()) {
+    body += section("The worst mistakes", worst,
+                    "The wrong predictions of the highest confidence, a photo once: what the "
+                    "network sees, and the photo it is from.");
+  }
+  body += section("Time", of_folds(page, "Seconds an epoch", times_svg),
+                  fmt::format("The whole run took {:.0f} seconds.", page.seconds));
+  body += section("Layers", layers(page));
+  body += section("Command",
+                  fmt::format("<pre>{}</pre>\n<details><summary>All options</summary>"
+                              "<pre>{}</pre></details>\n",
+                              escaped(page.args.value("command", "")),
+                              escaped(page.args.dump(2, ' ', false,
+                                                     nlohmann::json::error_handler_t::replace))));
+  return fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+      "name=\"viewport\" "
+      "content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n{}</head>\n<body>\n{}"
+      "</body>\n</html>\n",
+      escaped(title), kStyle, body);
+}
+
+}  // namespace ember
