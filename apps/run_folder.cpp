@@ -13,6 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kRuns = "runs";  // where runs stand that are given no folder
+
 void make_parents(const fs::path& folder) {
   std::error_code error;
   if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
@@ -34,9 +36,9 @@ bool make_folder(const fs::path& folder) {
 }
 
 fs::path first_free(const std::string& app) {
-  make_parents(fs::path("runs") / app);
+  make_parents(fs::path(kRuns) / app);
   for (int64_t n = 1;; ++n) {
-    fs::path folder = fs::path("runs") / fmt::format("{}-{}", app, n);
+    fs::path folder = fs::path(kRuns) / fmt::format("{}-{}", app, n);
     if (make_folder(folder)) return folder;
   }
 }
@@ -83,6 +85,7 @@ RunFolder::~RunFolder() {
     fs::remove(path_ / *name, ignored);
   }
   fs::remove(path_, ignored);
+  if (path_.parent_path() == kRuns) fs::remove(kRuns, ignored);  // if it is empty
 }
 
 void RunFolder::write(const std::string& name, std::string_view content) {

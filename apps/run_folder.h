@@ -23,7 +23,8 @@ class RunFolder {
   /// Opens the folder of a run that goes on, and removes what was half-written in it.
   static RunFolder reopen(const std::filesystem::path& folder);
 
-  /// Removes the folder and what was written to it, unless there was something to keep.
+  /// Removes the folder and what was written to it, and `runs` where it is empty then, unless there
+  /// was something to keep.
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

@@ -132,8 +132,8 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
     read_checkpoint();
     return;
   }
-  folder_.write("args.json", dump(args_));
   if (!data.split_json.empty()) folder_.write("split.json", data.split_json);
+  folder_.write("args.json", dump(args_));  // from now on the run can be resumed
 }
 
 void Study::read_checkpoint() {

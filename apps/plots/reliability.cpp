@@ -9,7 +9,7 @@ namespace ember {
 
 std::string reliability_svg(const std::string& title, std::span<const ReliabilityBin> bins) {
   constexpr double kLeft = 72;
-  constexpr double kTop = 80;
+  constexpr double kTop = 98;
   constexpr double kSide = 300;
   constexpr double kCounts = 70;  // height of the lower panel
   const double counts_top = kTop + kSide + 34;
