@@ -264,6 +264,12 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
                         "Epochs of fine-tuning, at most");
   finetuning.add_number("--finetune-lr", "RATE", options.finetune_lr, positive_number(),
                         "Learning rate of fine-tuning");
+  finetuning
+      .add("--train-from", "LAYER", options.train_from,
+           "First layer that fine-tuning trains; those before it, which see edges and textures, "
+           "stay "
+           "as they are")
+      ->default_str("all layers, for faces block_3_expand");
   add_run_options(app, options);
   app.get_option("--epochs")->default_str("10, for faces 2");
   app.get_option("--patience")->default_str("5, for faces 0");
@@ -274,7 +280,8 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
       {{"--epochs", [](TrainingOptions& faces) { faces.epochs = 2; }},
        {"--patience", [](TrainingOptions& faces) { faces.patience = 0; }},
        {"--finetune-epochs", [](TrainingOptions& faces) { faces.finetune_epochs = 18; }},
-       {"--finetune-lr", [](TrainingOptions& faces) { faces.finetune_lr = 2e-4; }}});
+       {"--finetune-lr", [](TrainingOptions& faces) { faces.finetune_lr = 2e-4; }},
+       {"--train-from", [](TrainingOptions& faces) { faces.train_from = "block_3_expand"; }}});
 }
 
 void add_machine_options(CLI::App& app, std::string& device, int& threads) {
@@ -351,6 +358,7 @@ void for_each_field(Options& options, const Visit& visit) {
   visit("finetune", options.finetune);
   visit("finetune_epochs", options.finetune_epochs);
   visit("finetune_lr", options.finetune_lr);
+  visit("train_from", options.train_from);
   visit("device", options.device);
   visit("conv", options.conv);
   visit("threads", options.threads);

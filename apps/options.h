@@ -34,6 +34,7 @@ struct TrainingOptions {
   bool finetune = false;
   int finetune_epochs = 5;
   double finetune_lr = 1e-4;
+  std::string train_from;  ///< first layer that fine-tuning trains; empty: all
 
   std::string device = "auto";
   std::string conv = "auto";

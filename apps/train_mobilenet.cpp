@@ -6,9 +6,23 @@
 #include "apps/program.h"
 #include "apps/study.h"
 #include "apps/weights.h"
+#include "tensor/error.h"
 
 namespace ember {
 namespace {
+
+/// The layer that --train-from names, a part of the base.
+Value layer_to_train_from(Model model, const std::string& name) {
+  if (name.empty()) return 0;
+  for (Value value = 0; value <= base_end(model); ++value) {
+    if (model.layer(value).name() == name) return value;
+  }
+  fail(
+      ExitCode::usage,
+      "--train-from {}: MobileNetV2 has no such layer; the layer table that a run prints has their "
+      "names",
+      name);
+}
 
 void train(TrainingOptions options) {
   if (!options.resume.empty()) options = options_to_resume(options, "train_mobilenet");
@@ -22,6 +36,7 @@ void train(TrainingOptions options) {
   description.classes = data.dataset().classes;
   description.image_size = options.image_size;
   const bool keeps_statistics = rules_of(parse_protocol(options.protocol)).keeps_statistics;
+  const Value first_trained = layer_to_train_from(build_model(description), options.train_from);
   Study study("train_mobilenet", options, data, description);
   while (study.begin_fold()) {
     Model model = build_model(description);
@@ -34,7 +49,7 @@ void train(TrainingOptions options) {
     study.print_summary(model);
     study.fit(model, "frozen", options.epochs, options.lr);
     if (options.finetune) {
-      model.set_trainable(0, base, true);
+      model.set_trainable(first_trained, base, true);
       model.use_moving_statistics(keeps_statistics);
       study.fit(model, "finetune", options.finetune_epochs, options.finetune_lr);
     }

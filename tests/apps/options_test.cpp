@@ -43,6 +43,7 @@ TEST_CASE("the protocol has defaults of its own, which what is asked for overrid
   CHECK(faces.patience == 0);
   CHECK(faces.finetune_epochs == 18);
   CHECK(faces.finetune_lr == 2e-4);
+  CHECK(faces.train_from == "block_3_expand");
   CHECK(faces.folds == 1);
   CHECK(faces.margin == 15);
   CHECK(parse(add_baseline_options, "--protocol faces").epochs == 20);
