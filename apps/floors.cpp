@@ -13,8 +13,9 @@ namespace {
 constexpr int64_t kSide = 24;
 constexpr int kEpochs = 30;
 
-/// The data set with its images shrunk.
-Dataset thumbnails(const Dataset& dataset) {
+}  // namespace
+
+Dataset thumbnails_of(const Dataset& dataset) {
   Dataset small = dataset;
   const ByteTensor& pixels = dataset.photos.pixels;
   small.photos.pixels = ByteTensor({pixels.dim(0), kSide, kSide, 3});
@@ -25,8 +26,6 @@ Dataset thumbnails(const Dataset& dataset) {
   }
   return small;
 }
-
-}  // namespace
 
 TestResult majority_floor(const Dataset& dataset, const Split& split) {
   std::vector<float> shares(dataset.classes.size());
@@ -45,16 +44,15 @@ TestResult majority_floor(const Dataset& dataset, const Split& split) {
   return result;
 }
 
-TestResult thumbnail_floor(const Dataset& dataset, const Split& split, uint64_t seed) {
-  const Dataset small = thumbnails(dataset);
+TestResult thumbnail_floor(const Dataset& thumbnails, const Split& split, uint64_t seed) {
   Model model("thumbnails", {kSide, kSide, 3});
   model.add(Flatten("flatten"));
-  model.add(Dense("dense", static_cast<int64_t>(dataset.classes.size())));
+  model.add(Dense("dense", static_cast<int64_t>(thumbnails.classes.size())));
   model.initialize(seed);
-  LoaderSource training(small, split.train, {.augmentation = {}, .seed = seed});
+  LoaderSource training(thumbnails, split.train, {.augmentation = {}, .seed = seed});
   Adam adam(model, {.learning_rate = 1e-3});
   fit(model, adam, training, nullptr, {.stage = "thumbnails", .epochs = kEpochs, .seed = seed}, {});
-  LoaderSource tested(small, split.test, {.shuffle = false, .augmentation = {}});
+  LoaderSource tested(thumbnails, split.test, {.shuffle = false, .augmentation = {}});
   Evaluation evaluation = evaluate(model, tested);
   const auto probabilities = evaluation.probabilities.values();
   return {split.test,

@@ -10,8 +10,11 @@ namespace ember {
 /// probabilities.
 TestResult majority_floor(const Dataset& dataset, const Split& split);
 
-/// A linear model of thumbnails, 24 pixels a side: one Dense layer on the pixels, trained by Adam
-/// for 30 epochs on the training rows as they are.
-TestResult thumbnail_floor(const Dataset& dataset, const Split& split, uint64_t seed);
+/// The data set with its images shrunk to 24 pixels a side.
+Dataset thumbnails_of(const Dataset& dataset);
+
+/// A linear model of thumbnails: one Dense layer on the pixels, trained by Adam for 30 epochs on
+/// the training rows as they are.
+TestResult thumbnail_floor(const Dataset& thumbnails, const Split& split, uint64_t seed);
 
 }  // namespace ember

@@ -55,7 +55,7 @@ Json accuracies_json(const ConfusionMatrix& confusion) {
 std::string accuracies_text(const ConfusionMatrix& confusion) {
   return fmt::format(
       "accuracy {}, balanced accuracy {}",
-      with_interval(accuracy(confusion), wilson_interval(confusion.correct(), confusion.total())),
+      with_interval(accuracy(confusion), accuracy_interval(confusion)),
       with_interval(balanced_accuracy(confusion), balanced_accuracy_interval(confusion)));
 }
 
@@ -96,7 +96,7 @@ class Study::Keeper : public Callback {
 
  private:
   void save(const Model& model, const FitPosition& position) {
-    RunState& state = study_.state_;
+    RunState state = study_.state_;
     state.seconds = study_.seconds();
     state.position = position;
     state.weights = weights_of(model);
@@ -263,8 +263,6 @@ FitPosition Study::take_up(Model& model, Adam& adam, EarlyStopping& early_stoppi
 }
 
 void Study::test(Model& model) {
-  parameter_count_ = model.parameter_count();
-  trainable_count_ = model.trainable_count();
   layers_ = model.summary();
   RunState::Fold& fold = state_.folds.back();
   if (fold.probabilities.empty()) {
@@ -302,39 +300,45 @@ void Study::finish() {
   fmt::print("\nTest: accuracy {:.4f}, loss {:.4f}\n\n{}\n{}", accuracy(confusion), result.loss,
              report, confusion_text(confusion, dataset.classes));
 
+  int64_t parameters = 0;
+  int64_t trainable = 0;
+  for (const LayerRow& layer : layers_) {
+    parameters += layer.params;
+    trainable += layer.trainable_params;
+  }
   Json json = {{"test", metrics_json(result, dataset)},
                {"classes", dataset.classes},
-               {"parameters", {{"total", parameter_count_}, {"trainable", trainable_count_}}}};
+               {"parameters", {{"total", parameters}, {"trainable", trainable}}}};
   json.update(splits_json());
-  ReportPage page{.app = app_,
-                  .args = args_,
-                  .data = data_,
-                  .result = result,
-                  .accuracies = {},
-                  .balanced_accuracies = {},
-                  .folds = {},
-                  .layers = layers_,
-                  .samples = sample_sheet(dataset, data_.folds.front().train,
-                                          loader_options(true, Device::cpu)),
-                  .mistakes = worst_mistakes(data_, result, 6)};
+  ReportPage page{
+      .app = app_,
+      .args = args_,
+      .data = data_,
+      .result = result,
+      .accuracies = {},
+      .balanced_accuracies = {},
+      .folds = {},
+      .layers = layers_,
+      .samples = sample_sheet(dataset, split().train, loader_options(true, Device::cpu)),
+      .mistakes = worst_mistakes(data_, result, 6)};
   const auto add_estimates = [&](const std::string& name, const ConfusionMatrix& counts) {
-    page.accuracies.push_back(
-        {name, accuracy(counts), wilson_interval(counts.correct(), counts.total())});
+    page.accuracies.push_back({name, accuracy(counts), accuracy_interval(counts)});
     page.balanced_accuracies.push_back(
         {name, balanced_accuracy(counts), balanced_accuracy_interval(counts)});
   };
   add_estimates(description_.architecture, confusion);
   if (!data_.split_json.empty()) {
     TestResult majority;
-    TestResult thumbnails;
-    for (const Split& split : data_.folds) {
-      majority.append(majority_floor(dataset, split));
-      thumbnails.append(thumbnail_floor(dataset, split, static_cast<uint64_t>(options_.seed)));
+    TestResult linear;
+    const Dataset thumbnails = thumbnails_of(dataset);
+    for (const Split& fold : data_.folds) {
+      majority.append(majority_floor(dataset, fold));
+      linear.append(thumbnail_floor(thumbnails, fold, static_cast<uint64_t>(options_.seed)));
     }
     json["floors"] = {{"majority", accuracies_json(majority.confusion())},
-                      {"thumbnails", accuracies_json(thumbnails.confusion())}};
-    print_faces_report(result, majority, thumbnails);
-    add_estimates("linear, 24 pixels", thumbnails.confusion());
+                      {"thumbnails", accuracies_json(linear.confusion())}};
+    print_faces_report(result, majority, linear);
+    add_estimates("linear, 24 pixels", linear.confusion());
     add_estimates("most frequent class", majority.confusion());
   }
   for (const RunState::Fold& fold : state_.folds) page.folds.push_back(fold.history);
@@ -366,17 +370,14 @@ Json Study::splits_json() const {
 }
 
 void Study::print_faces_report(const TestResult& result, const TestResult& majority,
-                               const TestResult& thumbnails) const {
+                               const TestResult& linear) const {
   fmt::print("\nWith 95 % intervals: {}\n", accuracies_text(result.confusion()));
-  fmt::print("A linear model of 24-pixel thumbnails: {}\n",
-             accuracies_text(thumbnails.confusion()));
+  fmt::print("A linear model of 24-pixel thumbnails: {}\n", accuracies_text(linear.confusion()));
   fmt::print("Always the most frequent class: {}\n", accuracies_text(majority.confusion()));
   fmt::print("\nFace size, pixels     faces  accuracy  balanced\n");
-  for (const auto& [from, to, confusion] : by_face_size(result, data_.dataset())) {
-    const std::string range =
-        to == 0 ? fmt::format("{} or more", from) : fmt::format("{} to {}", from, to - 1);
-    fmt::print("{:<18}{:>9}{:>10.4f}{:>10.4f}\n", range, confusion.total(), accuracy(confusion),
-               balanced_accuracy(confusion));
+  for (const SizeResult& size : by_face_size(result, data_.dataset())) {
+    fmt::print("{:<18}{:>9}{:>10.4f}{:>10.4f}\n", size.range(), size.confusion.total(),
+               accuracy(size.confusion), balanced_accuracy(size.confusion));
   }
 }
 

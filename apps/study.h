@@ -63,7 +63,7 @@ class Study {
   std::string title(const std::string& what) const;
   LoaderOptions loader_options(bool training, Device device) const;
   void print_faces_report(const TestResult& result, const TestResult& majority,
-                          const TestResult& thumbnails) const;
+                          const TestResult& linear) const;
 
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const TrainingOptions& options_;
@@ -78,9 +78,7 @@ class Study {
   RunState state_;
   std::optional<RunState> resumed_;  ///< until the run is where it was
   double seconds_before_ = 0;        ///< it was interrupted
-  int64_t parameter_count_ = 0;
-  int64_t trainable_count_ = 0;
-  std::vector<LayerRow> layers_;
+  std::vector<LayerRow> layers_;     ///< of the last model
 };
 
 }  // namespace ember

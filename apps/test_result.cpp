@@ -86,6 +86,10 @@ void TestResult::append(const TestResult& other) {
   probabilities.insert(probabilities.end(), other.probabilities.begin(), other.probabilities.end());
 }
 
+std::string SizeResult::range() const {
+  return to == 0 ? fmt::format("{} or more", from) : fmt::format("{} to {}", from, to - 1);
+}
+
 std::vector<SizeResult> by_face_size(const TestResult& result, const Dataset& dataset) {
   constexpr std::array<int, 6> kSides{0, 16, 32, 64, 128, 0};
   std::vector<SizeResult> sizes;
@@ -128,7 +132,7 @@ Json metrics_json(const TestResult& result, const Dataset& dataset) {
   const ConfusionMatrix confusion = result.confusion();
   const auto bins = reliability(result.probabilities, result.labels);
   return {{"accuracy", accuracy(confusion)},
-          {"accuracy_interval", to_json(wilson_interval(confusion.correct(), confusion.total()))},
+          {"accuracy_interval", to_json(accuracy_interval(confusion))},
           {"balanced_accuracy", balanced_accuracy(confusion)},
           {"balanced_accuracy_interval", to_json(balanced_accuracy_interval(confusion))},
           {"macro_f1", macro_average(per_class_metrics(confusion)).f1},

@@ -34,6 +34,8 @@ struct SizeResult {
   int from;
   int to;  ///< 0: no limit
   ConfusionMatrix confusion;
+
+  std::string range() const;  ///< "16 to 31", "128 or more"
 };
 std::vector<SizeResult> by_face_size(const TestResult& result, const Dataset& dataset);
 

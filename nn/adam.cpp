@@ -36,17 +36,17 @@ void Adam::update() {
 }
 
 std::map<std::string, Tensor> Adam::averages() const {
-  std::map<std::string, Tensor> copies;
+  std::map<std::string, Tensor> averages;
   size_t k = 0;
   std::as_const(*model_).for_each_parameter([&](const Layer& layer, const Parameter& parameter) {
     if (k == averages_.size()) return;
     const auto& [m, v] = averages_[k++];
     if (m.empty()) return;
-    const std::string name = layer.name() + "/" + parameter.variable;
-    copies.emplace(name + "/m", m.clone().on(Device::cpu));
-    copies.emplace(name + "/v", v.clone().on(Device::cpu));
+    const std::string name = name_of(layer, parameter);
+    averages.emplace(name + "/m", m.on(Device::cpu));
+    averages.emplace(name + "/v", v.on(Device::cpu));
   });
-  return copies;
+  return averages;
 }
 
 void Adam::restore(int64_t steps, const std::map<std::string, Tensor>& averages) {
@@ -56,7 +56,7 @@ void Adam::restore(int64_t steps, const std::map<std::string, Tensor>& averages)
   size_t found = 0;
   model_->for_each_parameter([&](Layer& layer, Parameter& parameter) {
     Averages& own = averages_.emplace_back();
-    const std::string name = layer.name() + "/" + parameter.variable;
+    const std::string name = name_of(layer, parameter);
     for (const auto& [suffix, average] : {std::pair{"/m", &own.m}, std::pair{"/v", &own.v}}) {
       const auto entry = averages.find(name + suffix);
       if (entry == averages.end()) continue;

@@ -31,8 +31,9 @@ class Adam {
 
   int64_t steps() const { return steps_; }
 
-  /// What the next step depends on besides the model: copies of the averages, by the names of their
-  /// parameters, `layer/variable/m` and `layer/variable/v`.
+  /// What the next step depends on besides the model: the averages by the names of their
+  /// parameters, `layer/variable/m` and `layer/variable/v`, on the CPU; where the model is there,
+  /// in their own memory.
   std::map<std::string, Tensor> averages() const;
   /// Goes on after `steps` steps that led to `averages`, before the first own one. Throws
   /// Error(data) for averages that are not the model's.

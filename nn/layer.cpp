@@ -60,4 +60,8 @@ Gradient through_own_clip(const Backward& pass) {
   return gradient;
 }
 
+std::string name_of(const Layer& layer, const Parameter& parameter) {
+  return layer.name() + "/" + parameter.variable;
+}
+
 }  // namespace ember

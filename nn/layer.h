@@ -18,7 +18,7 @@ namespace ember {
 
 /// A layer's weight, or a statistic that travels with the weights.
 struct Parameter {
-  std::string variable;  ///< "kernel", "gamma", ...; `layer/variable` is its name in files
+  std::string variable;  ///< "kernel", "gamma", ...; see name_of
   Tensor value;
   Tensor gradient;      ///< empty until the model is prepared for training
   bool learned = true;  ///< false for BatchNorm's moving statistics, which no optimizer touches
@@ -157,6 +157,9 @@ class Layer {
   std::vector<Parameter> parameters_;
   bool trainable_ = true;
 };
+
+/// A parameter's name in files, `layer/variable`.
+std::string name_of(const Layer& layer, const Parameter& parameter);
 
 /// The rectifier that Conv2D and Dense may end with.
 enum class Activation { linear, relu };

@@ -125,6 +125,10 @@ Interval wilson_interval(int64_t count, int64_t total) {
   return {count == 0 ? 0 : middle - half, count == total ? 1 : middle + half};
 }
 
+Interval accuracy_interval(const ConfusionMatrix& confusion) {
+  return wilson_interval(confusion.correct(), confusion.total());
+}
+
 Interval balanced_accuracy_interval(const ConfusionMatrix& confusion) {
   double below = 0;
   double above = 0;

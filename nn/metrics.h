@@ -63,8 +63,12 @@ struct Interval {
 /// inference", 1927.) Samples count as independent of each other.
 Interval wilson_interval(int64_t count, int64_t total);
 
-/// The same for the mean of the classes' recalls, from their own intervals, which are independent
-/// of each other. (Zou, Donner: "Construction of confidence limits about effect measures", 2008.)
+/// The same for accuracy(), and
+Interval accuracy_interval(const ConfusionMatrix& confusion);
+
+/// for balanced_accuracy(), the mean of the classes' recalls, from their own intervals, which are
+/// independent of each other. (Zou, Donner: "Construction of confidence limits about effect
+/// measures", 2008.)
 Interval balanced_accuracy_interval(const ConfusionMatrix& confusion);
 
 /// The table that scikit-learn 1.5 prints as `classification_report(true, predicted,

@@ -105,10 +105,6 @@ std::map<std::string, std::string> to_metadata(const ModelDescription& descripti
   return metadata;
 }
 
-std::string name_of(const Layer& layer, const Parameter& parameter) {
-  return layer.name() + "/" + parameter.variable;
-}
-
 }  // namespace
 
 ModelFile read_model_file(const std::filesystem::path& path) {

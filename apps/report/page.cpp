@@ -69,8 +69,7 @@ std::string numbers(const ReportPage& page) {
   const ConfusionMatrix confusion = page.result.confusion();
   const auto bins = reliability(page.result.probabilities, page.result.labels);
   return "<div class=\"numbers\">\n" +
-         number("Accuracy", accuracy(confusion),
-                range(wilson_interval(confusion.correct(), confusion.total()))) +
+         number("Accuracy", accuracy(confusion), range(accuracy_interval(confusion))) +
          number("Balanced accuracy", balanced_accuracy(confusion),
                 range(balanced_accuracy_interval(confusion))) +
          number("Macro F1", macro_average(per_class_metrics(confusion)).f1, "mean of the classes") +
@@ -95,12 +94,9 @@ std::string class_table(const ReportPage& page) {
 
 std::string sizes(const ReportPage& page) {
   std::vector<Estimate> estimates;
-  for (const auto& [from, to, confusion] : by_face_size(page.result, page.data.dataset())) {
-    const std::string pixels =
-        to == 0 ? fmt::format("{} or more", from) : fmt::format("{} to {}", from, to - 1);
-    estimates.push_back({fmt::format("{} pixels, {} faces", pixels, confusion.total()),
-                         accuracy(confusion),
-                         wilson_interval(confusion.correct(), confusion.total())});
+  for (const SizeResult& size : by_face_size(page.result, page.data.dataset())) {
+    estimates.push_back({fmt::format("{} pixels, {} faces", size.range(), size.confusion.total()),
+                         accuracy(size.confusion), accuracy_interval(size.confusion)});
   }
   if (estimates.empty()) return "";
   return section("By face size",
