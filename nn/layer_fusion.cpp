@@ -128,10 +128,11 @@ class Fuser {
       if (input == kInput) continue;
       const Node& before = nodes_[static_cast<size_t>(input)];
       if (before.readers != 1 || before.shape != node.shape) continue;
-      NormBehind found = norm_behind(input);
+      const NormBehind found = norm_behind(input);
       if (found.norm == kInput) continue;
-      if (layer(value).passes_through()) found.value = value;  // an activation, which adds its clip
-      return found;
+      if (!layer(value).passes_through()) return found;
+      // An activation, which adds its clip: known from the BatchNorm's output, not from a sum's.
+      return found.norm == input ? NormBehind{found.norm, value} : NormBehind{};
     }
     return {};
   }
