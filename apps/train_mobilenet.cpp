@@ -6,6 +6,7 @@
 #include "apps/program.h"
 #include "apps/study.h"
 #include "apps/weights.h"
+#include "nn/mobilenet_v2.h"
 #include "tensor/error.h"
 
 namespace ember {

@@ -13,7 +13,7 @@ namespace ember {
 /// moving statistics.
 class BatchNorm : public Layer {
  public:
-  explicit BatchNorm(std::string name, float epsilon = 1e-3f, float momentum = 0.999f)
+  explicit BatchNorm(std::string name, float epsilon = 1e-3f, float momentum = 0.99f)
       : Layer(std::move(name)), epsilon_(epsilon), momentum_(momentum) {}
 
   std::string_view type() const override { return "BatchNormalization"; }
@@ -31,6 +31,8 @@ class BatchNorm : public Layer {
   /// Keeps the moving statistics in training steps too, while gamma and beta still learn. For the
   /// layers of a model, call the model's.
   void use_moving_statistics(bool moving) { moving_only_ = moving; }
+  /// How slowly the moving statistics follow the batches'.
+  void set_momentum(float momentum) { momentum_ = momentum; }
   float epsilon() const { return epsilon_; }
 
  private:

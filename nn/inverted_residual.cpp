@@ -18,7 +18,7 @@ Value inverted_residual(Model& model, Value input, const InvertedResidualOptions
   Value x = input;
   if (expansion != 1) {
     x = model.add(Conv2D(prefix + "expand", pointwise(channels * expansion)), {x});
-    x = model.add(BatchNorm(prefix + "expand_BN", epsilon), {x});
+    x = model.add(BatchNorm(prefix + "expand_BN", epsilon, kMobileNetMomentum), {x});
     x = model.add(ReLU(prefix + "expand_relu", 6.0f), {x});
   }
   const bool around = padding == PaddingConvention::pytorch;
@@ -27,10 +27,10 @@ Value inverted_residual(Model& model, Value input, const InvertedResidualOptions
                                  .padding = around ? PaddingRule::pixels : PaddingRule::same,
                                  .pixels = Padding::all(1)}),
                 {x});
-  x = model.add(BatchNorm(prefix + "depthwise_BN", epsilon), {x});
+  x = model.add(BatchNorm(prefix + "depthwise_BN", epsilon, kMobileNetMomentum), {x});
   x = model.add(ReLU(prefix + "depthwise_relu", 6.0f), {x});
   x = model.add(Conv2D(prefix + "project", pointwise(filters)), {x});
-  x = model.add(BatchNorm(prefix + "project_BN", epsilon), {x});
+  x = model.add(BatchNorm(prefix + "project_BN", epsilon, kMobileNetMomentum), {x});
   if (stride == 1 && channels == filters) x = model.add(Add(prefix + "add"), {input, x});
   return x;
 }

@@ -13,6 +13,9 @@ enum class PaddingConvention {
   pytorch,     ///< stride 2 pads (1, 1)
 };
 
+/// Of BatchNorm's moving statistics, Keras's for this network.
+inline constexpr float kMobileNetMomentum = 0.999f;
+
 struct InvertedResidualOptions {
   std::string prefix;    ///< "block_1_"; names are Keras's
   int64_t filters = 16;  ///< output channels

@@ -1,11 +1,11 @@
 #include "nn/mobilenet_v2.h"
 
-#include <algorithm>
-#include <array>
-
 #include <fmt/format.h>
 
+#include <array>
+
 #include "nn/batch_norm.h"
+#include "nn/channels.h"
 #include "nn/conv2d.h"
 #include "nn/dense.h"
 #include "nn/dropout.h"
@@ -25,13 +25,6 @@ constexpr std::array<Stage, 7> kStages{
     {{16, 1, 1}, {24, 2, 2}, {32, 2, 3}, {64, 2, 4}, {96, 1, 3}, {160, 2, 3}, {320, 1, 1}}};
 constexpr int64_t kFeatures = 1280;
 
-/// The nearest multiple of 8 that is not more than 10 per cent below.
-int64_t scaled_channels(int64_t channels, double width) {
-  const double scaled = static_cast<double>(channels) * width;
-  const int64_t rounded = std::max<int64_t>(8, static_cast<int64_t>(scaled + 4) / 8 * 8);
-  return static_cast<double>(rounded) < 0.9 * scaled ? rounded + 8 : rounded;
-}
-
 }  // namespace
 
 Model mobilenet_v2_base(const MobileNetV2Options& options) {
@@ -46,7 +39,7 @@ Model mobilenet_v2_base(const MobileNetV2Options& options) {
                              .padding = around ? PaddingRule::pixels : PaddingRule::same,
                              .pixels = Padding::all(1),
                              .bias = false}));
-  model.add(BatchNorm("bn_Conv1", epsilon));
+  model.add(BatchNorm("bn_Conv1", epsilon, kMobileNetMomentum));
   model.add(ReLU("Conv1_relu", 6.0f));
 
   int block = 0;
@@ -64,7 +57,7 @@ Model mobilenet_v2_base(const MobileNetV2Options& options) {
 
   const int64_t features = width > 1.0 ? scaled_channels(kFeatures, width) : kFeatures;
   model.add(Conv2D("Conv_1", {.filters = features, .kernel = {1, 1}, .pixels = {}, .bias = false}));
-  model.add(BatchNorm("Conv_1_bn", epsilon));
+  model.add(BatchNorm("Conv_1_bn", epsilon, kMobileNetMomentum));
   model.add(ReLU("out_relu", 6.0f));
   return model;
 }

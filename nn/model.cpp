@@ -120,6 +120,13 @@ void Model::use_moving_statistics(bool moving) {
   version_ += 1;
 }
 
+void Model::set_momentum(float momentum) {
+  for (Node& node : nodes_) {
+    if (auto* norm = dynamic_cast<BatchNorm*>(node.layer.get())) norm->set_momentum(momentum);
+  }
+  version_ += 1;
+}
+
 void Model::initialize(uint64_t seed) {
   uint64_t ordinal = 0;
   for_each_parameter([&](Layer&, Parameter& parameter) {

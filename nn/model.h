@@ -79,6 +79,8 @@ class Model {
   void set_trainable(Value first, Value last, bool trainable);
   /// Whether BatchNorm layers keep their moving statistics in training steps.
   void use_moving_statistics(bool moving);
+  /// How slowly the moving statistics of all BatchNorm layers follow the batches'.
+  void set_momentum(float momentum);
 
   /// Keras's initial values: Glorot-uniform kernels, zero biases. Weight i of the model's parameter
   /// k is the draw (seed, Purpose::weights, k, i).

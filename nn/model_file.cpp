@@ -4,9 +4,6 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
-
-#include "nn/baseline_cnn.h"
-
 namespace ember {
 namespace {
 
@@ -69,12 +66,14 @@ class MetadataReader {
 ModelDescription read_description(const MetadataReader& metadata) {
   metadata.one_of("format", {kFormat});
   ModelDescription description;
-  description.architecture = metadata.one_of("architecture", {"baseline_cnn", "mobilenet_v2"});
+  description.architecture = metadata.one_of("architecture", architecture_names());
   description.classes = metadata.names("classes");
   description.image_size = metadata.number<int64_t>("image_size", 1, 8192);
   description.scale = metadata.one_of("scale", {"unit", "symmetric", "imagenet"});
-  if (description.architecture == "mobilenet_v2") {
+  if (architecture(description.architecture).has_width) {
     description.width_multiplier = metadata.number<double>("width_multiplier", 0.05, 8.0);
+  }
+  if (description.architecture == "mobilenet_v2") {
     description.padding = metadata.one_of("padding", {"tensorflow", "pytorch"}) == "pytorch"
                               ? PaddingConvention::pytorch
                               : PaddingConvention::tensorflow;
@@ -96,8 +95,10 @@ std::map<std::string, std::string> to_metadata(const ModelDescription& descripti
       {"image_size", fmt::format("{}", description.image_size)},
       {"scale", description.scale},
   };
-  if (description.architecture == "mobilenet_v2") {
+  if (architecture(description.architecture).has_width) {
     metadata["width_multiplier"] = decimal(description.width_multiplier);
+  }
+  if (description.architecture == "mobilenet_v2") {
     metadata["padding"] =
         description.padding == PaddingConvention::pytorch ? "pytorch" : "tensorflow";
     metadata["batch_norm_epsilon"] = decimal(description.batch_norm_epsilon);
@@ -113,17 +114,6 @@ ModelFile read_model_file(const std::filesystem::path& path) {
       .path = path, .description = read_description({path, file.metadata()}), .tensors = {}};
   for (const std::string& name : file.names()) result.tensors[name] = file.tensor(name);
   return result;
-}
-
-Model build_model(const ModelDescription& description) {
-  const auto classes = static_cast<int64_t>(description.classes.size());
-  if (description.architecture == "baseline_cnn")
-    return baseline_cnn(description.image_size, classes);
-  const MobileNetV2Options options{.image_size = description.image_size,
-                                   .width_multiplier = description.width_multiplier,
-                                   .padding = description.padding,
-                                   .epsilon = description.batch_norm_epsilon};
-  return classes == 0 ? mobilenet_v2_base(options) : mobilenet_v2(options, classes);
 }
 
 std::map<std::string, Tensor> weights_of(const Model& model) {

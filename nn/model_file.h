@@ -4,24 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "nn/mobilenet_v2.h"
+#include "nn/architectures.h"
 #include "nn/model.h"
 #include "tensor/safetensors.h"
 
 /// Models as files: safetensors whose metadata says what network the tensors belong to
 /// (weights/README.md describes the format).
 namespace ember {
-
-/// What a weights file says of itself.
-struct ModelDescription {
-  std::string architecture = "mobilenet_v2";  ///< or "baseline_cnn"
-  double width_multiplier = 1.0;              ///< of MobileNetV2
-  std::vector<std::string> classes;           ///< empty for a base without a head
-  int64_t image_size = 224;
-  std::string scale = "unit";  ///< "unit", "symmetric", "imagenet"
-  PaddingConvention padding = PaddingConvention::tensorflow;
-  float batch_norm_epsilon = 1e-3f;
-};
 
 /// A checked file: its description and tensors. Throws Error(data) with the file's name and a
 /// reason when it is not one of Ember's.
@@ -31,10 +20,6 @@ struct ModelFile {
   std::map<std::string, Tensor> tensors;
 };
 ModelFile read_model_file(const std::filesystem::path& path);
-
-/// The network that a description speaks of, with uninitialised weights: with a head where there
-/// are classes, else the base alone.
-Model build_model(const ModelDescription& description);
 
 /// The values of all parameters by their names, `layer/variable`, on the CPU; where the model is
 /// there, in its own memory.

@@ -13,6 +13,7 @@
 #include "nn/dense.h"
 #include "nn/global_average_pool.h"
 #include "nn/mobilenet_v2.h"
+#include "nn/resnet10.h"
 #include "nn/train.h"
 #include "tests/devices.h"
 #include "tests/errors.h"
@@ -61,6 +62,18 @@ TEST_CASE("the baseline trains on every device as on the CPU") {
     for (size_t i = 0; i < expected.size(); ++i) {
       INFO("step " << i << ": " << losses[i] << ", on the CPU " << expected[i]);
       CHECK(std::abs(losses[i] - expected[i]) <= 1e-4 * expected[i]);
+    }
+  }
+}
+
+TEST_CASE("the residual network trains on every device as on the CPU") {
+  const auto model = [] { return resnet10({.image_size = kSide, .width_multiplier = 0.5}, 3); };
+  const std::vector<double> expected = losses_of(model(), Device::cpu, 16, 1e-4);
+  for (Device device : test_devices()) {
+    const std::vector<double> losses = losses_of(model(), device, 16, 1e-4);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      INFO("step " << i << ": " << losses[i] << ", on the CPU " << expected[i]);
+      CHECK(std::abs(losses[i] - expected[i]) <= (i == 0 ? 1e-5 : 1e-3) * expected[i]);
     }
   }
 }

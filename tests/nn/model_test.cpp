@@ -3,10 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 #include <string>
+#include <utility>
 
+#include "kernels/softmax_cross_entropy.h"
 #include "nn/adam.h"
 #include "nn/add.h"
+#include "nn/architectures.h"
 #include "nn/baseline_cnn.h"
 #include "nn/batch_norm.h"
 #include "nn/conv2d.h"
@@ -15,7 +19,9 @@
 #include "nn/mobilenet_v2.h"
 #include "nn/model_plan.h"
 #include "nn/relu.h"
+#include "nn/resnet10.h"
 #include "nn/train.h"
+#include "tensor/error.h"
 #include "tensor/parallel.h"
 #include "tests/golden.h"
 #include "tests/kernels/testing.h"
@@ -113,6 +119,79 @@ TEST_CASE("the study's models have Keras's parameter counts") {
   CHECK(mobilenet_v2_base({.image_size = 224}).parameter_count() == 2'257'984);
 }
 
+TEST_CASE("the small residual network is smaller than the baseline in every way") {
+  const auto macs = [](const Model& model) {
+    int64_t sum = 0;
+    for (const LayerRow& row : model.summary()) sum += row.macs;
+    return sum;
+  };
+  const Model small = resnet10({.image_size = 128}, 3);
+  CHECK(small.parameter_count() == 309'363);
+  CHECK(macs(small) < macs(baseline_cnn(128, 3)));
+  CHECK(resnet10({.image_size = 17, .width_multiplier = 0.5}, 3).parameter_count() < 100'000);
+}
+
+TEST_CASE("architectures are known by name") {
+  CHECK(architecture_names() ==
+        std::vector<std::string>{"baseline_cnn", "resnet10", "mobilenet_v2"});
+  for (const Architecture& known : architectures()) {
+    CAPTURE(known.name);
+    CHECK(&architecture(known.name) == &known);
+    CHECK_FALSE(known.takes(known.smallest_side - 1));
+    ModelDescription description{.classes = {"a", "b"}, .image_size = known.smallest_side};
+    description.architecture = known.name;
+    const Model model = build_model(description);
+    CHECK(model.name() == known.name);
+    CHECK(model.output_shape(model.last()) == Shape{1, 2});
+    description.width_multiplier = 2;
+    CHECK((build_model(description).parameter_count() > model.parameter_count()) ==
+          known.has_width);
+  }
+  CHECK_THROWS_WITH_AS(architecture("vgg"), doctest::Contains("resnet10"), Error);
+}
+
+// dL/dt of L(w + t d) at t = 0 is the gradient's product with d; here d is the direction of one
+// parameter's gradient.
+TEST_CASE("the residual network's gradients are slopes of its loss") {
+  constexpr int64_t kRows = 8;
+  constexpr double kDistance = 1e-3;
+  Model model = resnet10({.image_size = 33, .width_multiplier = 0.5}, 3);
+  model.initialize(3);
+  const Tensor images = random_uniform({kRows, 33, 33, 3}, -1, 1, 5);
+  const LabelTensor labels = labels_of(kRows, 3);
+  Tensor probabilities({kRows, 3});
+  Tensor losses({kRows});
+  const auto loss = [&] {
+    softmax_cross_entropy_forward(model.forward(images, {.training = true, .seed = 1}), labels,
+                                  probabilities, losses);
+    const auto values = losses.values();
+    return std::accumulate(values.begin(), values.end(), 0.0) / kRows;
+  };
+  loss();
+  Tensor dlogits({kRows, 3});
+  softmax_cross_entropy_backward(probabilities, labels, dlogits);
+  model.backward(dlogits);
+
+  model.for_each_parameter([&](Layer& layer, Parameter& parameter) {
+    if (!parameter.learned) return;
+    double squares = 0;
+    for (const float g : parameter.gradient.values()) squares += static_cast<double>(g) * g;
+    const Tensor gradient = parameter.gradient.clone();
+    const Tensor value = parameter.value.clone();
+    const auto loss_at = [&](double distance) {
+      const auto factor = static_cast<float>(distance / std::sqrt(squares));
+      for (int64_t i = 0; i < value.size(); ++i) {
+        parameter.value.data()[i] = value.data()[i] + factor * gradient.data()[i];
+      }
+      return loss();
+    };
+    const double slope = (loss_at(kDistance) - loss_at(-kDistance)) / (2 * kDistance);
+    parameter.value.copy_from(value);
+    CAPTURE(name_of(layer, parameter));
+    CHECK(slope == doctest::Approx(std::sqrt(squares)).epsilon(0.01));
+  });
+}
+
 TEST_CASE("inverted residual blocks equal Keras, forward and backward") {
   const SafetensorsFile golden = golden_file("layers");
   for (const char* mode : {"_training", "_inference"}) {
@@ -144,7 +223,8 @@ TEST_CASE("inverted residual blocks equal Keras, forward and backward") {
 TEST_CASE("a batch gives each image what it gets alone, on any number of threads") {
   const Tensor images = random_uniform({9, 64, 64, 3}, 0, 1, 9);  // two stages, and a rest
   const int threads = thread_count();
-  for (Model& model : std::array{mobilenet_v2(small_mobilenet(), 3), baseline_cnn(64, 3)}) {
+  for (Model& model : std::array{mobilenet_v2(small_mobilenet(), 3), baseline_cnn(64, 3),
+                                 resnet10({.image_size = 64}, 3)}) {
     CAPTURE(model.name());
     model.initialize(1);
     set_thread_count(2);
@@ -203,10 +283,26 @@ TEST_CASE("training gives equal weights on any number of threads") {
   }
 }
 
+TEST_CASE("the residual network trains to equal weights on any number of threads") {
+  std::vector<std::vector<float>> results;
+  const int threads = thread_count();
+  for (int count : {1, 2, 3}) {
+    set_thread_count(count);
+    Model model = resnet10({.image_size = 32}, 3);
+    model.initialize(1);
+    results.push_back(train_some_steps(model, 3, 5));
+  }
+  set_thread_count(threads);
+  CHECK(results[0] == results[1]);
+  CHECK(results[0] == results[2]);
+}
+
 TEST_CASE("a steady training step allocates nothing") {
-  for (const std::string stage : {"baseline", "frozen", "finetune"}) {
+  for (const std::string stage : {"baseline", "residual", "frozen", "finetune"}) {
     CAPTURE(stage);
-    Model model = stage == "baseline" ? baseline_cnn(32, 3) : mobilenet_v2(small_mobilenet(), 3);
+    Model model = stage == "baseline"   ? baseline_cnn(32, 3)
+                  : stage == "residual" ? resnet10({.image_size = 32}, 3)
+                                        : mobilenet_v2(small_mobilenet(), 3);
     model.initialize(1);
     if (stage == "frozen") model.set_trainable(0, base_end(model), false);
     Adam adam(model, {});
