@@ -15,23 +15,22 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRuns = "runs";  // where runs stand that are given no folder
 
+[[noreturn]] void fail_to_make(const fs::path& folder, const std::error_code& error) {
+  fail(code_of_failed_creation(error.value()), "{}: cannot make the folder: {}", folder.string(),
+       error.message());
+}
+
 void make_parents(const fs::path& folder) {
   std::error_code error;
   if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
-  if (error) {
-    fail(ExitCode::cannot_create, "{}: cannot make the folder: {}", folder.string(),
-         error.message());
-  }
+  if (error) fail_to_make(folder, error);
 }
 
 // True when this call made the folder, so that two runs never share one.
 bool make_folder(const fs::path& folder) {
   std::error_code error;
   const bool made = fs::create_directory(folder, error);
-  if (error && error != std::errc::file_exists) {
-    fail(ExitCode::cannot_create, "{}: cannot make the folder: {}", folder.string(),
-         error.message());
-  }
+  if (error && error != std::errc::file_exists) fail_to_make(folder, error);
   return made;
 }
 
@@ -98,10 +97,7 @@ void RunFolder::write(const std::string& name, std::string_view content) {
 void RunFolder::make_folder(const std::string& name) {
   std::error_code error;
   fs::create_directory(path_ / name, error);
-  if (error) {
-    fail(ExitCode::cannot_create, "{}: cannot make the folder: {}", (path_ / name).string(),
-         error.message());
-  }
+  if (error) fail_to_make(path_ / name, error);
   written_.push_back(name);
 }
 

@@ -7,8 +7,6 @@
 #include <system_error>
 #include <utility>
 
-#include "tensor/error.h"
-
 namespace ember {
 namespace {
 
@@ -37,7 +35,8 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
   temporary_ += fmt::format("{}{}", kTemporary, getpid());
   descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
-    fail(ExitCode::cannot_create, "{}: cannot be created: {}", path_.string(), reason(errno));
+    fail(code_of_failed_creation(errno), "{}: cannot be created: {}", path_.string(),
+         reason(errno));
   }
 }
 
@@ -64,10 +63,15 @@ void AtomicFile::commit() {
          reason(flushed ? errno : flush_error));
   }
   if (rename(temporary_.c_str(), path_.c_str()) != 0) {
-    fail(ExitCode::cannot_create, "{}: cannot be created: {}", path_.string(), reason(errno));
+    fail(code_of_failed_creation(errno), "{}: cannot be created: {}", path_.string(),
+         reason(errno));
   }
   temporary_.clear();
   sync_folder(path_.has_parent_path() ? path_.parent_path() : ".");
+}
+
+ExitCode code_of_failed_creation(int error) {
+  return error == ENOSPC || error == EDQUOT ? ExitCode::io : ExitCode::cannot_create;
 }
 
 bool is_temporary(const std::filesystem::path& path) {
