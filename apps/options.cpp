@@ -12,8 +12,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "apps/protocol.h"
 #include "data/classes.h"
 #include "kernels/conv_backend.h"
+#include "nn/architectures.h"
 #include "tensor/cuda/status.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
@@ -128,15 +130,16 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
   data.add_classes(options.classes,
                    "Names of the classes, in the order of the model's outputs (default: those of "
                    "trained weights, else of the data as they appear)");
-  data.add_choice("--protocol", options.protocol, {"notebook", "faces"},
+  data.add_choice("--protocol", options.protocol, protocol_names(),
                   "notebook: whole photos, balanced by copies before they are split, as the study "
-                  "did it; faces: a crop for each face, photos that look alike on one side");
+                  "did it; photos: the same, but split first, photos that look alike on one side; "
+                  "faces: split like that, and a crop for each face");
   data.add_number(
           "--folds", "K", options.folds, whole_number(2, 100),
-          "Cross-validate: train K times, each time on all but a K-th of the faces, and test "
-          "on that (faces only)")
+          "Cross-validate: train K times, each time on all but a K-th of the rows, and test "
+          "on that (not for notebook)")
       ->default_str("none");
-  data.add_path("--split", "FILE", options.split, "A split.json of another run (faces only)")
+  data.add_path("--split", "FILE", options.split, "A split.json of another run (not for notebook)")
       ->default_str("split anew")
       ->excludes("--folds");
   data.add_number("--margin", "PERCENT", options.margin, CLI::Range(0.0, 1000.0),
@@ -197,9 +200,14 @@ void settle_protocol(CLI::App& app, TrainingOptions& options, std::vector<FacesD
       }
       return;
     }
-    for (const char* option : {"--folds", "--split", "--margin"}) {
+    if (app.count("--margin") > 0) {
+      throw CLI::ValidationError("--margin", "belongs to --protocol faces; give that too");
+    }
+    if (options.protocol != "notebook") return;
+    for (const char* option : {"--folds", "--split"}) {
       if (app.count(option) == 0) continue;
-      throw CLI::ValidationError(option, "belongs to --protocol faces; give that too");
+      throw CLI::ValidationError(option,
+                                 "belongs to --protocol faces or photos; give one of these too");
     }
   });
 }
@@ -235,7 +243,23 @@ CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor) {
   return {check, ""};
 }
 
-void add_baseline_options(CLI::App& app, TrainingOptions& options) {
+void add_model_options(CLI::App& app, std::string& model, double& width) {
+  Group group(app, "Model");
+  std::string about;
+  for (const Architecture& known : architectures()) {
+    about += fmt::format("{}{}: {}", about.empty() ? "" : "; ", known.name, known.about);
+  }
+  group.add_choice("--model", model, architecture_names(), about);
+  group
+      .add_number("--width", "FACTOR", width, CLI::Range(0.1, 4.0),
+                  "Of its channels, where they can be scaled: mobilenet_v2 is known at 0.35, 0.5, "
+                  "0.75 and 1")
+      ->default_str("1");
+}
+
+namespace {
+
+void add_whole_training_options(CLI::App& app, TrainingOptions& options) {
   options.patience = 0;
   add_training_options(app, options,
                        {.weights = "Trained weights to go on from, such as best.safetensors",
@@ -248,7 +272,22 @@ void add_baseline_options(CLI::App& app, TrainingOptions& options) {
   settle_protocol(app, options, {{"--epochs", [](TrainingOptions& faces) { faces.epochs = 20; }}});
 }
 
+}  // namespace
+
+void add_baseline_options(CLI::App& app, TrainingOptions& options) {
+  options.model = "baseline_cnn";
+  add_whole_training_options(app, options);
+}
+
+void add_network_options(CLI::App& app, TrainingOptions& options) {
+  add_model_options(app, options.model, options.width);
+  app.get_option("--model")->default_str("");
+  app.get_option("--width")->default_str("that of the weights, or 1");
+  add_whole_training_options(app, options);
+}
+
 void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
+  options.model = "mobilenet_v2";
   options.weights = "weights/mobilenet_v2.safetensors";
   options.patience = 5;
   add_training_options(app, options,
@@ -348,6 +387,8 @@ void for_each_field(Options& options, const Visit& visit) {
   visit("split", options.split);
   visit("margin", options.margin);
   visit("image_size", options.image_size);
+  visit("model", options.model);
+  visit("width", options.width);
   visit("weights", options.weights);
   visit("scale", options.scale);
   visit("epochs", options.epochs);

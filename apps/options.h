@@ -23,6 +23,8 @@ struct TrainingOptions {
   double margin = 15;             ///< shown around a face, per cent of its longer side
   int image_size = 128;           ///< pixels
   std::string scale;              ///< "unit", "symmetric", "imagenet"; empty: that of the weights
+  std::string model;              ///< name of an architecture
+  double width = 0;               ///< its width multiplier; 0: that of the weights, or 1
   std::filesystem::path weights;  ///< empty: random initial weights
 
   int epochs = 10;
@@ -50,9 +52,15 @@ struct TrainingOptions {
 /// parsed.
 void add_baseline_options(CLI::App& app, TrainingOptions& options);
 
+/// Declares the options of train: the same and those of the network.
+void add_network_options(CLI::App& app, TrainingOptions& options);
+
 /// Declares the options of train_mobilenet: the same and those of the pretrained weights and of
 /// fine-tuning.
 void add_mobilenet_options(CLI::App& app, TrainingOptions& options);
+
+/// Declares --model and --width.
+void add_model_options(CLI::App& app, std::string& model, double& width);
 
 /// Declares --device and --threads.
 void add_machine_options(CLI::App& app, std::string& device, int& threads);

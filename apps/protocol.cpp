@@ -1,5 +1,9 @@
 #include "apps/protocol.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "tensor/error.h"
 
 namespace ember {
@@ -26,10 +30,18 @@ const TrainingRules kFaces{.augmentation = {.rotation = 15,
 
 }  // namespace
 
+const std::vector<std::string>& protocol_names() {
+  static const std::vector<std::string> names{"notebook", "photos", "faces"};
+  return names;
+}
+
 Protocol parse_protocol(const std::string& name) {
-  if (name == "notebook") return Protocol::notebook;
-  if (name == "faces") return Protocol::faces;
-  fail(ExitCode::usage, "--protocol {}: give notebook or faces", name);
+  const auto& names = protocol_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    fail(ExitCode::usage, "--protocol {}: give {}", name, fmt::join(names, ", "));
+  }
+  return static_cast<Protocol>(found - names.begin());
 }
 
 const TrainingRules& rules_of(Protocol protocol) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/augment.h"
 
@@ -9,11 +10,15 @@
 namespace ember {
 
 /// `notebook` is the study's own: whole photos by the label of one face, balanced by copies before
-/// they are split, so that a photo may stand on both sides. `faces` cuts every face out and keeps
-/// photos that look alike on one side, so that its numbers hold for photos nobody has trained on.
-enum class Protocol { notebook, faces };
+/// they are split, so that a photo may stand on both sides. `photos` is the same but that it splits
+/// first, with photos that look alike on one side: what it scores less is what the leak is worth.
+/// `faces` splits like that too and cuts every face out, so that its numbers hold for photos nobody
+/// has trained on.
+enum class Protocol { notebook, photos, faces };
 
-/// "notebook" or "faces".
+/// The names of the protocols.
+const std::vector<std::string>& protocol_names();
+
 Protocol parse_protocol(const std::string& name);
 
 /// What the protocols do differently in training.

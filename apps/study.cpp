@@ -164,7 +164,7 @@ bool Study::begin_fold() {
   state_.folds.emplace_back();
   if (resumed_ && fold < resumed_->folds.size()) state_.folds.back() = resumed_->folds[fold];
   if (data_.folds.size() > 1) {
-    fmt::print("\nFold {} of {}: {} faces to train, {} to test\n", fold + 1, data_.folds.size(),
+    fmt::print("\nFold {} of {}: {} rows to train, {} to test\n", fold + 1, data_.folds.size(),
                split().train.size(), split().test.size());
     folder_.make_folder(prefix());
   }
@@ -327,7 +327,7 @@ void Study::finish() {
         {name, balanced_accuracy(counts), balanced_accuracy_interval(counts)});
   };
   add_estimates(description_.architecture, confusion);
-  if (!data_.split_json.empty()) {
+  if (parse_protocol(options_.protocol) == Protocol::faces) {
     TestResult majority;
     TestResult linear;
     const Dataset thumbnails = thumbnails_of(dataset);

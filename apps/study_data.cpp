@@ -26,12 +26,25 @@ StudyData load_notebook(const fs::path& folder, const TrainingOptions& options) 
   return study;
 }
 
-StudyData load_faces(const fs::path& folder, const TrainingOptions& options) {
+/// Balances the rows that train as the notebook balances all.
+void balance_by_copies(const Dataset& dataset, std::vector<int64_t>& rows, uint32_t seed) {
+  std::vector<int32_t> labels;
+  for (const int64_t row : rows) labels.push_back(dataset.labels[static_cast<size_t>(row)]);
+  std::vector<int64_t> balanced;
+  for (const int64_t draw : oversample(labels, dataset.classes, seed)) {
+    balanced.push_back(rows[static_cast<size_t>(draw)]);
+  }
+  rows = std::move(balanced);
+}
+
+StudyData load_split_by_photos(const fs::path& folder, const TrainingOptions& options) {
+  const bool whole_photos = parse_protocol(options.protocol) == Protocol::photos;
   StudyData study;
   study.faces = load_face_dataset({.folder = folder,
                                    .classes = options.classes,
                                    .image_size = options.image_size,
                                    .margin = options.margin / 100,
+                                   .whole_photos = whole_photos,
                                    .progress = nullptr});
   const auto seed = static_cast<uint64_t>(options.seed);
   if (!options.split.empty()) {
@@ -53,12 +66,18 @@ StudyData load_faces(const fs::path& folder, const TrainingOptions& options) {
          options.patience);
   }
   study.split_json = split_json(study.faces, study.folds);
+  if (whole_photos) {
+    for (Split& split : study.folds) {
+      balance_by_copies(study.dataset(), split.train, static_cast<uint32_t>(options.seed));
+    }
+  }
   return study;
 }
 
 StudyData load(const fs::path& folder, const TrainingOptions& options) {
-  return parse_protocol(options.protocol) == Protocol::faces ? load_faces(folder, options)
-                                                             : load_notebook(folder, options);
+  return parse_protocol(options.protocol) == Protocol::notebook
+             ? load_notebook(folder, options)
+             : load_split_by_photos(folder, options);
 }
 
 StudyData draw_and_load(const TrainingOptions& options) {

@@ -29,8 +29,9 @@ void train(TrainingOptions options) {
   if (!options.resume.empty()) options = options_to_resume(options, "train_mobilenet");
   const Device device = use_machine(options.device, options.threads);
   use_conv(options.conv, options.device);
-  const ModelFile weights = read_initial_weights(options.weights, "mobilenet_v2");
+  const ModelFile weights = read_initial_weights(options.weights, options.model);
   adopt(weights.description, options);
+  options.width = weights.description.width_multiplier;
   const StudyData data = load_study_data(options);
 
   ModelDescription description = weights.description;

@@ -24,18 +24,33 @@ FaceDataset load_face_dataset(const FaceDatasetOptions& options) {
     rows_of[static_cast<size_t>(file_of[row])].push_back(static_cast<int64_t>(row));
   }
   const int64_t side = options.image_size;
-  data.photos.pixels = ByteTensor({data.row_count(), side, side, 3});
+  // Rows of whole photos share them.
+  const auto photo_of = [&](int64_t row) {
+    return options.whole_photos ? file_of[static_cast<size_t>(row)] : row;
+  };
+  const int64_t photo_count =
+      options.whole_photos ? static_cast<int64_t>(files.size()) : data.row_count();
+  data.photos.pixels = ByteTensor({photo_count, side, side, 3});
   faces.crops.resize(data.rows.size());
   std::vector<uint64_t> hashes(files.size());
   const auto take = [&](int64_t file, const ByteTensor& image) {
     hashes[static_cast<size_t>(file)] = perceptual_hash(image);
+    const Box whole{0, 0, static_cast<int>(image.dim(1)), static_cast<int>(image.dim(0))};
+    const auto pixels_of = [&](int64_t photo) {
+      return data.photos.pixels.rows(photo, photo + 1).reshape({side, side, 3});
+    };
+    if (options.whole_photos) {
+      ByteTensor pixels = pixels_of(file);
+      resize_bilinear(image, pixels);
+    }
     for (const int64_t row : rows_of[static_cast<size_t>(file)]) {
-      const auto& box = data.rows[static_cast<size_t>(row)].box;
-      const Box whole{0, 0, static_cast<int>(image.dim(1)), static_cast<int>(image.dim(0))};
-      const Box shown =
-          box ? square_around(*box, options.margin, {image.dim(0), image.dim(1)}) : whole;
-      faces.crops[static_cast<size_t>(row)] = shown;
-      ByteTensor pixels = data.photos.pixels.rows(row, row + 1).reshape({side, side, 3});
+      Box& shown = faces.crops[static_cast<size_t>(row)];
+      shown = whole;
+      if (options.whole_photos) continue;
+      if (const auto& box = data.rows[static_cast<size_t>(row)].box) {
+        shown = square_around(*box, options.margin, {image.dim(0), image.dim(1)});
+      }
+      ByteTensor pixels = pixels_of(row);
       resize_crop(image, shown, pixels);
     }
   };
@@ -50,7 +65,7 @@ FaceDataset load_face_dataset(const FaceDatasetOptions& options) {
     if (!readable[file]) continue;
     faces.hashes.push_back(hashes[file]);
     faces.group_of.push_back(groups[file]);
-    data.photos.photo_of.push_back(static_cast<int64_t>(row));
+    data.photos.photo_of.push_back(photo_of(static_cast<int64_t>(row)));
     faces.crops[kept] = faces.crops[row];
     data.labels[kept] = data.labels[row];
     if (kept != row) data.rows[kept] = std::move(data.rows[row]);

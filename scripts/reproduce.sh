@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # usage: scripts/reproduce.sh [DATA_DIR]
-# Runs the mask-detection study: the baseline CNN, then MobileNetV2, frozen and fine-tuned.
+# Runs the mask-detection study: the baseline CNN, then MobileNetV2, frozen and fine-tuned, as the notebook did it;
+# the same with photos split before they are balanced; and on faces cut out. Ends with one page that lays all side by
+# side, runs/side_by_side.html.
 #   DATA_DIR   the public photos (README.md says where they are); without it, drawn faces
 #   -h         this text
 set -euo pipefail
@@ -18,25 +20,26 @@ cd "$(dirname "$0")/.."
 
 scripts/setup.sh
 cmake --preset default --log-level=WARNING
-cmake --build --preset default --target train_baseline train_mobilenet predict
+cmake --build --preset default --target train_baseline train_mobilenet compare_runs predict
 weights=weights/mobilenet_v2.safetensors
 weights/fetch "$weights"
 
-build/train_baseline "${data[@]}"
-build/train_mobilenet --finetune --scale unit --weights "$weights" "${data[@]}"  # the notebook feeds [0, 1]
+runs=()
+# study PROGRAM OPTION...: a run of its own, in the next free folder.
+study() {
+  local program=$1
+  shift
+  build/"$program" "$@" "${data[@]}"
+  runs+=("$(ls -dt runs/"$program"-* | head -n 1)")
+}
+notebook=(--finetune --scale unit --weights "$weights")  # the notebook feeds [0, 1]
+study train_baseline
+study train_mobilenet "${notebook[@]}"
+study train_baseline --protocol photos
+study train_mobilenet --protocol photos "${notebook[@]}"
+study train_baseline --protocol faces --folds 5
+study train_mobilenet --protocol faces --folds 5 --finetune --weights "$weights"
 
+build/compare_runs "${runs[@]}" --output runs/side_by_side.html
 echo
-for app in train_baseline train_mobilenet; do
-  folder=$(ls -dt runs/$app-* | head -n 1)
-  python3 - "$folder" <<'PYTHON'
-import json
-import sys
-
-folder = sys.argv[1]
-with open(f"{folder}/report.json") as file:
-    report = json.load(file)
-print(f"{folder}: test accuracy {report['test']['accuracy']:.3f}, "
-      f"balanced {report['test']['balanced_accuracy']:.3f}, loss {report['test']['loss']:.3f}, "
-      f"{report['seconds']:.0f} s")
-PYTHON
-done
+echo "The protocols side by side: runs/side_by_side.html"

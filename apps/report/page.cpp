@@ -2,64 +2,19 @@
 
 #include <fmt/format.h>
 
-#include "apps/plots/svg.h"
+#include <array>
+
+#include "apps/protocol.h"
+#include "apps/report/html.h"
 
 namespace ember {
 namespace {
 
-using svg::escaped;
-
-constexpr const char* kStyle = R"(<style>
-  :root { color-scheme: light dark; --page: #ffffff; --ink: #1f2328; --muted: #59636e; --line: #d8dde3; --card: #f6f8fa; }
-  @media (prefers-color-scheme: dark) {
-    :root { --page: #15181c; --ink: #e6e8eb; --muted: #9aa4af; --line: #2c3238; --card: #1c2127; }
-  }
-  body { margin: 0 auto; padding: 1rem; max-width: 62rem; background: var(--page); color: var(--ink);
-         font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
-  h1 { font-size: 1.6rem; margin: 0.5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 0.5rem; }
-  p.note, figcaption { color: var(--muted); font-size: 0.875rem; }
-  .numbers { display: flex; flex-wrap: wrap; gap: 0.75rem; }
-  .number { background: var(--card); border-radius: 8px; padding: 0.6rem 1rem; flex: 1 1 9rem; }
-  .number b { display: block; font-size: 1.6rem; } .number span { color: var(--muted); font-size: 0.875rem; }
-  .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
-  .pictures > svg, .wide > svg { max-width: 100%; height: auto; }
-  figure { margin: 0; } figure img { display: block; border-radius: 4px; max-width: 100%; height: auto; }
-  .mistake { background: var(--card); border-radius: 8px; padding: 0.5rem; flex: 0 1 auto; }
-  .mistake div { display: flex; gap: 0.5rem; align-items: flex-start; flex-wrap: wrap; }
-  .scroll { overflow-x: auto; }
-  table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-  th, td { padding: 0.25rem 0.75rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-  th:first-child, td:first-child { text-align: left; }
-  pre { background: var(--card); border-radius: 8px; padding: 0.75rem; overflow-x: auto; font-size: 0.875rem; }
-  summary { cursor: pointer; color: var(--muted); }
-</style>
-)";
-
-std::string section(const std::string& title, const std::string& body,
-                    const std::string& note = "") {
-  return fmt::format("<section>\n<h2>{}</h2>\n{}{}</section>\n", escaped(title),
-                     note.empty() ? "" : fmt::format("<p class=\"note\">{}</p>\n", escaped(note)),
-                     body);
-}
-
-using Cells = std::vector<std::string>;
-
-std::string table(const Cells& head, const std::vector<Cells>& rows) {
-  std::string html = "<div class=\"scroll\"><table>\n<tr>";
-  for (const std::string& cell : head) html += fmt::format("<th>{}</th>", escaped(cell));
-  html += "</tr>\n";
-  for (const Cells& row : rows) {
-    html += "<tr>";
-    for (const std::string& cell : row) html += fmt::format("<td>{}</td>", escaped(cell));
-    html += "</tr>\n";
-  }
-  return html + "</table></div>\n";
-}
-
-std::string number(const std::string& name, double value, const std::string& detail) {
-  return fmt::format("<div class=\"number\">{}<b>{:.3f}</b><span>{}</span></div>\n", escaped(name),
-                     value, escaped(detail));
-}
+using html::Cells;
+using html::escaped;
+using html::number;
+using html::section;
+using html::table;
 
 std::string range(const Interval& interval) {
   return fmt::format("{:.3f} to {:.3f}", interval.low, interval.high);
@@ -159,6 +114,15 @@ std::string of_folds(const ReportPage& page, const std::string& title, const Dra
   return html;
 }
 
+/// What the numbers of a protocol hold for.
+constexpr std::array<const char*, 3> kProtocols{
+    ". Classes were balanced by copies before the rows were split, so that a photo may stand on "
+    "both "
+    "sides: the notebook's protocol, whose numbers say little of new photos.",
+    ". Whole photos, balanced by copies after they were split; photos that look alike stand on one "
+    "side.",
+    ". A crop for each face; photos that look alike stand on one side of the split."};
+
 std::string data_text(const ReportPage& page) {
   const Dataset& dataset = page.data.dataset();
   std::string text =
@@ -167,11 +131,7 @@ std::string data_text(const ReportPage& page) {
     text += fmt::format(", in {} folds, each by a model that has not trained on it",
                         page.data.folds.size());
   }
-  text += page.data.split_json.empty()
-              ? ". Classes were balanced by copies before the rows were split, so that a photo may "
-                "stand on both sides: the notebook's protocol, whose numbers say little of new "
-                "photos."
-              : ". Photos that look alike stand on one side of the split.";
+  text += kProtocols[static_cast<size_t>(parse_protocol(page.args.at("protocol")))];
   return text;
 }
 
@@ -213,12 +173,7 @@ std::string report_html(const ReportPage& page) {
                               escaped(page.args.value("command", "")),
                               escaped(page.args.dump(2, ' ', false,
                                                      nlohmann::json::error_handler_t::replace))));
-  return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
-      "name=\"viewport\" "
-      "content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n{}</head>\n<body>\n{}"
-      "</body>\n</html>\n",
-      escaped(title), kStyle, body);
+  return html::document(title, body);
 }
 
 }  // namespace ember

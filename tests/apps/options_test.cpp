@@ -49,6 +49,18 @@ TEST_CASE("the protocol has defaults of its own, which what is asked for overrid
   CHECK(parse(add_baseline_options, "--protocol faces").epochs == 20);
 }
 
+TEST_CASE("each program trains its own network, and train any") {
+  CHECK(parse(add_baseline_options, "").model == "baseline_cnn");
+  CHECK(parse(add_mobilenet_options, "").model == "mobilenet_v2");
+  const TrainingOptions any = parse(add_network_options, "--model resnet10 --width 0.5");
+  CHECK(any.model == "resnet10");
+  CHECK(any.width == 0.5);
+  CHECK(any.patience == 0);
+  CHECK(to_json(any)["model"] == "resnet10");
+  CHECK_THROWS_AS(parse(add_network_options, "--model vgg"), CLI::ParseError);
+  CHECK_THROWS_AS(parse(add_network_options, "--model resnet10 --width 0"), CLI::ParseError);
+}
+
 TEST_CASE("options reach their fields and args.json") {
   const TrainingOptions options =
       parse(add_mobilenet_options,

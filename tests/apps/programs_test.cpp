@@ -140,6 +140,88 @@ TEST_CASE("faces: a split that can be given back, numbers with intervals, floors
   }
 }
 
+TEST_CASE("train: any network, from random weights and from trained ones") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 20, 1);
+  write_base(folder / "base.safetensors");
+  const std::string train = "train --image-size 32 --epochs 1 --batch-size 16 --data-dir faces ";
+  for (const std::string model : {"resnet10 --width 0.5", "mobilenet_v2 --width 0.35"}) {
+    CAPTURE(model);
+    const std::string command = train + "--model " + model;
+    const Outcome outcome = run(folder.path(), command + " --output-dir a --threads 1");
+    CAPTURE(outcome.errors);
+    REQUIRE(outcome.code == 0);
+    REQUIRE(run(folder.path(), command + " --output-dir b --threads 2").code == 0);
+    check_equal_runs(folder / "a", folder / "b");
+    const std::string name = model.substr(0, model.find(' '));
+    const Outcome on = run(
+        folder.path(), train + "--weights a/best.safetensors --output-dir c " + "--model " + name);
+    CAPTURE(on.errors);
+    REQUIRE(on.code == 0);
+    const auto args = nlohmann::json::parse(content(folder / "c/args.json"));
+    CHECK(args["width"] == nlohmann::json::parse(content(folder / "a/args.json"))["width"]);
+    CHECK(run(folder.path(), "predict --weights c/best.safetensors faces/images/*.jpg").code == 0);
+    const Outcome table = run(folder.path(), "summary --weights c/best.safetensors");
+    CHECK(table.out.find("Model: \"" + name + "\"") != std::string::npos);
+    for (const char* run_folder : {"a", "b", "c"}) fs::remove_all(folder / run_folder);
+  }
+  CHECK(run(folder.path(), train + "--model mobilenet_v2 --weights base.safetensors").code == 0);
+}
+
+TEST_CASE("summary: the layer table of any network") {
+  const TemporaryFolder folder;
+  const auto table = [&](const std::string& options) {
+    const Outcome outcome = run(folder.path(), "summary --model " + options);
+    CAPTURE(outcome.errors);
+    CHECK(outcome.code == 0);
+    return outcome.out;
+  };
+  CHECK(table("baseline_cnn").find("7,392,707") != std::string::npos);
+  CHECK(table("resnet10").find("309,363") != std::string::npos);
+  CHECK(table("mobilenet_v2").find("2,422,339") != std::string::npos);
+  CHECK(table("mobilenet_v2 --classes 0 --image-size 224").find("2,257,984") != std::string::npos);
+  CHECK(table("mobilenet_v2 --width 0.35 --classes 0").find("410,208") != std::string::npos);
+}
+
+TEST_CASE("the protocols side by side, and what the leak between training and test was worth") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 24, 1);
+  for (const char* protocol : {"notebook", "photos", "faces"}) {
+    const Outcome outcome = run(folder.path(), fmt::format("{} --protocol {} --output-dir run-{}",
+                                                           kBaseline, protocol, protocol));
+    CAPTURE(outcome.errors);
+    REQUIRE(outcome.code == 0);
+  }
+  // All rows of the notebook's classes are there in training as often, those of the test as they
+  // are.
+  const auto report = nlohmann::json::parse(content(folder / "run-photos/report.json"));
+  CHECK(report["split"]["train"].get<int64_t>() % 3 == 0);
+  CHECK(fs::exists(folder / "run-photos/split.json"));
+  CHECK_FALSE(fs::exists(folder / "run-notebook/split.json"));
+
+  REQUIRE(run(folder.path(), "compare_runs run-notebook run-photos run-faces --output page.html")
+              .code == 0);
+  const std::string page = content(folder / "page.html");
+  const auto balanced = [&](const char* run_folder) {
+    return nlohmann::json::parse(
+               content(folder / run_folder / "report.json"))["test"]["balanced_accuracy"]
+        .get<double>();
+  };
+  const std::string leak =
+      fmt::format("<b>{:.3f}</b>", balanced("run-notebook") - balanced("run-photos"));
+  CHECK(page.find("What the leak was worth") != std::string::npos);
+  CHECK(page.find(leak) != std::string::npos);
+  CHECK(page.find(fmt::format("{:.3f} (", balanced("run-faces"))) != std::string::npos);
+  CHECK(page.find("src=\"http") == std::string::npos);
+
+  REQUIRE(run(folder.path(), "compare_runs run-photos run-faces --output other.html").code == 0);
+  CHECK(content(folder / "other.html").find("leak") == std::string::npos);
+  write_text(folder / "run-faces/report.json", "{}");
+  check_refused(folder.path(), "compare_runs run-photos run-faces --output third.html", 65,
+                "run-faces: ");
+  CHECK_FALSE(fs::exists(folder / "third.html"));
+}
+
 TEST_CASE("five other labels, one folder each, in the order that --classes gives") {
   const TemporaryFolder folder;
   for (int label = 0; label < 5; ++label) {

@@ -57,6 +57,19 @@ TEST_CASE("folders, files and options that are no good are refused") {
   refused("train_baseline --data-dir faces --protocol faces --folds 3 --split a", 64, "--split");
   refused("train_baseline --data-dir faces --protocol faces --folds 3 --patience 2", 64,
           "--patience");
+  refused("train_baseline --data-dir faces --protocol photos --margin 3", 64, "--protocol faces");
+  refused("train --data-dir faces", 64, "--model baseline_cnn|resnet10|mobilenet_v2");
+  refused("train --data-dir faces --model vgg", 64, "vgg");
+  refused("train --data-dir faces --model mobilenet_v2 --image-size 40", 64, "multiples of 32");
+  refused("train --data-dir faces --model resnet10 --weights base.safetensors", 65, "mobilenet_v2");
+  refused("train --data-dir faces --model mobilenet_v2 --width 0.5 --weights base.safetensors", 64,
+          "--width 0.5: base.safetensors has the width 0.35");
+  refused("train --data-dir faces --model baseline_cnn --width 0.5", 64, "--width");
+  refused("summary", 64, "--weights FILE");
+  refused("summary --model resnet10 --image-size 8", 64, "16 pixels or more");
+  refused("summary --model resnet10 --classes 0", 64, "--classes 0");
+  refused("summary --model resnet10 --weights base.safetensors", 64, "--weights");
+  refused("compare_runs faces --output page.html", 66, "faces/args.json");
   refused("train_baseline --device cpu --conv cudnn", 69, "cuDNN");
   refused(kBaseline + "--classes cat,dog", 65, "cat, dog");
   refused(kBaseline + "--output-dir faces", 73, "faces");

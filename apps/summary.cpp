@@ -1,0 +1,70 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/options.h"
+#include "apps/program.h"
+#include "nn/model_file.h"
+#include "tensor/error.h"
+
+namespace ember {
+namespace {
+
+struct SummaryOptions {
+  ModelDescription model{.architecture = "", .classes = {}, .image_size = 128};
+  int64_t classes = 3;
+  std::filesystem::path weights;
+};
+
+void print_summary(SummaryOptions options) {
+  ModelDescription& model = options.model;
+  if (options.weights.empty()) {
+    const Architecture& network = architecture(model.architecture);
+    if (!network.takes(model.image_size)) {
+      fail(ExitCode::usage, "--image-size {}: {} takes {}", model.image_size, network.name,
+           network.sides());
+    }
+    if (options.classes == 0 && !network.has_base) {
+      fail(ExitCode::usage, "--classes 0: {} is nothing without its classes", network.name);
+    }
+    model.classes.resize(static_cast<size_t>(options.classes));
+  } else {
+    model = read_model_file(options.weights).description;
+  }
+  const Model built = build_model(model);
+  fmt::print("{}", format_summary(built.name(), built.summary()));
+}
+
+}  // namespace
+}  // namespace ember
+
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
+  CLI::App app("Prints the layer table of a network.", "summary");
+  ember::SummaryOptions options;
+  ember::add_model_options(app, options.model.architecture, options.model.width_multiplier);
+  app.add_option("--image-size", options.model.image_size, "Side of its images")
+      ->type_name("PIXELS")
+      ->check(ember::whole_number(1, 4096))
+      ->group("Model")
+      ->capture_default_str();
+  app.add_option("--classes", options.classes, "How many classes it tells apart; 0: the base alone")
+      ->type_name("N")
+      ->check(ember::whole_number(0, 1'000'000))
+      ->group("Model")
+      ->capture_default_str();
+  CLI::Option* weights =
+      app.add_option("--weights", options.weights, "The network of a weights file instead")
+          ->type_name("FILE")
+          ->check(ember::not_empty())
+          ->group("Model");
+  for (const char* name : {"--model", "--width", "--image-size", "--classes"}) {
+    weights->excludes(app.get_option(name));
+  }
+  return ember::run_program(app, argc, argv, [&] {
+    if (options.weights.empty() && options.model.architecture.empty()) {
+      ember::fail(ember::ExitCode::usage, "give --model {} or --weights FILE",
+                  fmt::join(ember::architecture_names(), "|"));
+    }
+    ember::print_summary(options);
+  });
+}
