@@ -44,6 +44,22 @@ Protocol parse_protocol(const std::string& name) {
   return static_cast<Protocol>(found - names.begin());
 }
 
+std::string about(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::notebook:
+      return "Whole photos, each row by the label of one face. Classes are balanced by copies "
+             "before "
+             "the rows are split, so that a photo may stand on both sides: numbers that say little "
+             "of new photos.";
+    case Protocol::photos:
+      return "The same whole photos, but split before they are balanced; photos that look alike "
+             "stand on one side.";
+    case Protocol::faces:
+      return "A crop for each face; photos that look alike stand on one side.";
+  }
+  return "";
+}
+
 const TrainingRules& rules_of(Protocol protocol) {
   return protocol == Protocol::faces ? kFaces : kNotebook;
 }

@@ -21,6 +21,9 @@ const std::vector<std::string>& protocol_names();
 
 Protocol parse_protocol(const std::string& name);
 
+/// What it does, and what its numbers hold for: whole sentences.
+std::string about(Protocol protocol);
+
 /// What the protocols do differently in training.
 struct TrainingRules {
   AugmentationRanges augmentation;

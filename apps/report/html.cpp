@@ -21,12 +21,14 @@ constexpr const char* kStyle = R"(<style>
   .number b { display: block; font-size: 1.6rem; } .number span { color: var(--muted); font-size: 0.875rem; }
   .pictures { display: flex; flex-wrap: wrap; gap: 1rem; }
   .pictures > svg, .wide > svg { max-width: 100%; height: auto; }
+  .columns { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); }
+  .columns > svg { width: 100%; height: auto; }
   figure { margin: 0; } figure img { display: block; border-radius: 4px; max-width: 100%; height: auto; }
   .mistake { background: var(--card); border-radius: 8px; padding: 0.5rem; flex: 0 1 auto; }
   .mistake div { display: flex; gap: 0.5rem; align-items: flex-start; flex-wrap: wrap; }
   .scroll { overflow-x: auto; }
-  table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-  th, td { padding: 0.25rem 0.75rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+  table { border-collapse: collapse; font-size: 0.9375rem; font-variant-numeric: tabular-nums; }
+  th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
   th:first-child, td:first-child { text-align: left; }
   pre { background: var(--card); border-radius: 8px; padding: 0.75rem; overflow-x: auto; font-size: 0.875rem; }
   summary { cursor: pointer; color: var(--muted); }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "apps/protocol.h"
 #include "apps/report/html.h"
 
@@ -114,15 +112,6 @@ std::string of_folds(const ReportPage& page, const std::string& title, const Dra
   return html;
 }
 
-/// What the numbers of a protocol hold for.
-constexpr std::array<const char*, 3> kProtocols{
-    ". Classes were balanced by copies before the rows were split, so that a photo may stand on "
-    "both "
-    "sides: the notebook's protocol, whose numbers say little of new photos.",
-    ". Whole photos, balanced by copies after they were split; photos that look alike stand on one "
-    "side.",
-    ". A crop for each face; photos that look alike stand on one side of the split."};
-
 std::string data_text(const ReportPage& page) {
   const Dataset& dataset = page.data.dataset();
   std::string text =
@@ -131,7 +120,7 @@ std::string data_text(const ReportPage& page) {
     text += fmt::format(", in {} folds, each by a model that has not trained on it",
                         page.data.folds.size());
   }
-  text += kProtocols[static_cast<size_t>(parse_protocol(page.args.at("protocol")))];
+  text += ". " + about(parse_protocol(page.args.at("protocol")));
   return text;
 }
 

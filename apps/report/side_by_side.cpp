@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/plots.h"
+#include "apps/protocol.h"
 #include "apps/report/html.h"
 #include "tensor/error.h"
 
@@ -58,7 +59,7 @@ std::string numbers(const std::vector<FinishedRun>& runs) {
                     fmt::format("{:.0f} s", run.seconds)});
   }
   return html::table({"model", "protocol", "tested", "accuracy", "balanced accuracy", "macro F1",
-                      "calibration error", "time"},
+                      "calibration", "time"},
                      rows);
 }
 
@@ -69,6 +70,19 @@ std::string estimates(const std::vector<FinishedRun>& runs) {
         {title(run), balanced_accuracy(run.confusion), balanced_accuracy_interval(run.confusion)});
   }
   return "<div class=\"wide\">" + estimates_svg("Mean recall of the classes", all) + "</div>\n";
+}
+
+/// What each protocol does, for those there are.
+std::string protocols(const std::vector<FinishedRun>& runs) {
+  std::string html;
+  for (const std::string& name : protocol_names()) {
+    if (std::none_of(runs.begin(), runs.end(),
+                     [&](const FinishedRun& run) { return run.protocol == name; })) {
+      continue;
+    }
+    html += fmt::format("<p class=\"note\"><b>{}</b>: {}</p>\n", name, about(parse_protocol(name)));
+  }
+  return html;
 }
 
 /// The same program's run under the protocol `photos`, or null.
@@ -98,7 +112,7 @@ std::string leaks(const std::vector<FinishedRun>& runs) {
 }
 
 std::string matrices(const std::vector<FinishedRun>& runs) {
-  std::string pictures = "<div class=\"pictures\">";
+  std::string pictures = "<div class=\"columns\">";
   for (const FinishedRun& run : runs) {
     pictures += confusion_matrix_svg(title(run), run.confusion, run.classes);
   }
@@ -135,7 +149,7 @@ FinishedRun read_run(const std::filesystem::path& folder) {
 std::string side_by_side_html(const std::vector<FinishedRun>& runs) {
   const std::string title = "Protocols side by side";
   return html::document(
-      title, fmt::format("<h1>{}</h1>\n", title) + numbers(runs) + leaks(runs) +
+      title, fmt::format("<h1>{}</h1>\n", title) + protocols(runs) + numbers(runs) + leaks(runs) +
                  html::section(
                      "Balanced accuracy", estimates(runs),
                      "The lines are 95 per cent intervals. The test of notebook has as many rows "
