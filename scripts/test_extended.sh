@@ -2,7 +2,7 @@
 # usage: scripts/test_extended.sh [SEEDS]
 # Looks longer than scripts/test.sh for faults of the kernels, on the emulated GPU: takes every kernel through SEEDS
 # orders of blocks and threads (default 2000), runs the tests of operations and models under five other seeds, and
-# plants faults in the kernels, each of which the tests must find.
+# plants faults in the kernels, each of which the tests must find; and kills a training run at 300 random moments.
 #   -h   this text
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit ;; esac
@@ -11,7 +11,7 @@ seeds=${1:-2000}
 cd "$(dirname "$0")/.."
 
 cmake --preset default --log-level=WARNING
-cmake --build --preset default --target test_{tensor,data,kernels,nn}_emulated
+cmake --build --preset default --target test_{tensor,data,kernels,nn}_emulated test_apps
 
 # runs FOLDER SEEDS CASES: the cases of a folder's tests; says nothing but what goes wrong, and how to see it again.
 runs() {
@@ -35,3 +35,6 @@ echo "the tests under five other seeds, every kernel in $seeds orders"
 
 echo "planted faults"
 tests/emulator/mutants.py
+
+echo "a run killed at 300 random moments"
+EMBER_KILLS=300 build/test_apps -tc="*killed at random moments*"
