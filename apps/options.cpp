@@ -50,14 +50,6 @@ CLI::Validator positive_number() {
   return {check, ""};
 }
 
-CLI::Validator one_of(const std::vector<std::string>& words) {
-  const auto check = [words](const std::string& text) -> std::string {
-    if (std::find(words.begin(), words.end(), text) != words.end()) return "";
-    return fmt::format("'{}' is not one of {}", text, fmt::join(words, ", "));
-  };
-  return {check, ""};
-}
-
 /// Declares options that stand under one heading of --help.
 class Group {
  public:
@@ -226,6 +218,14 @@ void add_run_options(CLI::App& app, TrainingOptions& options) {
 }
 
 }  // namespace
+
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  const auto check = [words](const std::string& text) -> std::string {
+    if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+    return fmt::format("'{}' is not one of {}", text, fmt::join(words, ", "));
+  };
+  return {check, ""};
+}
 
 CLI::Validator not_empty() {
   return {

@@ -84,6 +84,9 @@ void use_conv(std::string& conv, const std::string& device);
 /// A validator for file and folder names.
 CLI::Validator not_empty();
 
+/// A validator for one of several words.
+CLI::Validator one_of(const std::vector<std::string>& words);
+
 /// A validator for whole numbers in [low, high] that are a multiple of `factor`.
 CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor = 1);
 

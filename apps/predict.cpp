@@ -56,10 +56,8 @@ std::vector<double> softmax(const Tensor& logits) {
   return probabilities;
 }
 
-// Another side than the models can take is no input at all for them.
 void check_image_size(int64_t side, const ModelFile& file) {
-  const bool fits = file.description.architecture == "mobilenet_v2" ? side % 32 == 0 : side >= 16;
-  if (!fits || side > 4096) {
+  if (!takes_side(file.description.architecture, side)) {
     fail(ExitCode::data, "{}: its image_size {} does not fit {}; give --features an --image-size",
          file.path.string(), side, file.description.architecture);
   }

@@ -40,6 +40,7 @@ class Conv2D : public Layer {
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 
+  Activation activation() const { return options_.activation; }
   /// Known once the layer is part of a model.
   const Window& window() const { return window_; }
   /// See conv2d_pack.

@@ -19,6 +19,8 @@ class Dense : public Layer {
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 
+  Activation activation() const { return activation_; }
+
  private:
   int64_t units_;
   Activation activation_;

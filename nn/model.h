@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,6 +52,8 @@ class Model {
   }
   Value last() const { return static_cast<Value>(nodes_.size()) - 1; }
 
+  /// The layers in their places, in the order they run.
+  std::span<const Node> nodes() const { return nodes_; }
   int64_t layer_count() const { return static_cast<int64_t>(nodes_.size()); }
   Layer& layer(int64_t index) { return *nodes_[static_cast<size_t>(index)].layer; }
   const Layer& layer(int64_t index) const { return *nodes_[static_cast<size_t>(index)].layer; }

@@ -82,7 +82,9 @@ ModelDescription read_description(const MetadataReader& metadata) {
   return description;
 }
 
-std::map<std::string, std::string> to_metadata(const ModelDescription& description) {
+}  // namespace
+
+std::map<std::string, std::string> metadata_of(const ModelDescription& description) {
   // {} of {fmt} is the shortest decimal that reads back as the same number; "1" is written "1.0".
   const auto decimal = [](auto number) {
     const std::string text = fmt::format("{}", number);
@@ -105,8 +107,6 @@ std::map<std::string, std::string> to_metadata(const ModelDescription& descripti
   }
   return metadata;
 }
-
-}  // namespace
 
 ModelFile read_model_file(const std::filesystem::path& path) {
   const SafetensorsFile file(path);
@@ -161,7 +161,7 @@ void load_weights(Model& model, const ModelFile& file, Value last) {
 
 void save_model(const std::filesystem::path& path, const Model& model,
                 const ModelDescription& description) {
-  write_safetensors(path, {.metadata = to_metadata(description), .tensors = weights_of(model)});
+  write_safetensors(path, {.metadata = metadata_of(description), .tensors = weights_of(model)});
 }
 
 }  // namespace ember

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,9 @@
 /// Models as files: safetensors whose metadata says what network the tensors belong to
 /// (weights/README.md describes the format).
 namespace ember {
+
+/// A description as the metadata of a weights file.
+std::map<std::string, std::string> metadata_of(const ModelDescription& description);
 
 /// A checked file: its description and tensors. Throws Error(data) with the file's name and a
 /// reason when it is not one of Ember's.

@@ -20,6 +20,8 @@ class ReLU : public Layer {
   Signal forward(const Forward& pass) override;
   void backward(const Backward& pass) override;
 
+  float upper() const { return upper_; }  ///< infinity for none
+
  private:
   float upper_;
 };
