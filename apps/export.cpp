@@ -66,7 +66,8 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
       ->type_name("FILE")
       ->check(ember::not_empty());
   app.add_option("--batch-norm", options.batch_norm,
-                 "fold: make BatchNorm part of the convolutions; keep: leave it as it is")
+                 "fold: make BatchNorm part of the convolutions; keep: leave it as it is, so that "
+                 "weights/convert_onnx gives the same weights back")
       ->type_name("fold|keep")
       ->capture_default_str()
       ->check(ember::one_of({"fold", "keep"}));

@@ -9,7 +9,7 @@ packages=(
   g++ cmake ninja-build pkg-config clang-format
   libhwy-dev libcli11-dev nlohmann-json3-dev libfmt-dev libstb-dev libtinyxml2-dev zlib1g-dev
   libonnx-dev libprotobuf-dev doctest-dev libbenchmark-dev
-  python3 python3-numpy python3-h5py python3-pip ca-certificates
+  python3 python3-numpy python3-h5py python3-onnx python3-pip python3-venv ca-certificates
 )
 
 case "${1:-}" in

@@ -1,4 +1,5 @@
-// What `export` writes, judged by ONNX's own checker.
+// What `export` writes, judged by ONNX's own checker; tests/weights/test_onnx.py lets a runtime
+// compute it.
 
 #include <doctest/doctest.h>
 #include <onnx/checker.h>
