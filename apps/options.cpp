@@ -134,8 +134,9 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
   data.add_path("--split", "FILE", options.split, "A split.json of another run (not for notebook)")
       ->default_str("split anew")
       ->excludes("--folds");
-  data.add_number("--margin", "PERCENT", options.margin, CLI::Range(0.0, 1000.0),
-                  "What a crop shows around a face, of its longer side (faces only)");
+  data.add_number("--margin", "PERCENT", options.margin, face_margin(),
+                  "What a crop shows around a face, of its longer side (faces only)")
+      ->default_str(fmt::format("{}, or what the weights say", kDefaultMargin));
   data.add_number(
       "--image-size", "PIXELS", options.image_size,
       whole_number(wording.smallest_side, kLargestSide, wording.side_factor),
@@ -231,6 +232,15 @@ CLI::Validator not_empty() {
   return {
       [](const std::string& text) { return std::string(text.empty() ? "the name is empty" : ""); },
       ""};
+}
+
+CLI::Validator face_margin() {
+  const auto check = [](const std::string& text) -> std::string {
+    double number = 0;
+    if (parse(text, number) && 0 <= number && number <= 1000) return "";
+    return fmt::format("'{}' is not a number from 0 to 1000", text);
+  };
+  return {check, ""};
 }
 
 CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor) {

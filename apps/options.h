@@ -11,6 +11,9 @@
 
 namespace ember {
 
+/// What is shown around a face where nothing else is said, per cent of its longer side.
+inline constexpr double kDefaultMargin = 15;
+
 /// What train_baseline and train_mobilenet can be asked for; the defaults are the notebook's, and
 /// those of the protocol `faces` take their place where that is asked for.
 struct TrainingOptions {
@@ -20,7 +23,7 @@ struct TrainingOptions {
   std::string protocol = "notebook";
   int folds = 1;                  ///< of a cross-validation; 1: one split
   std::filesystem::path split;    ///< a split.json; empty: split anew
-  double margin = 15;             ///< shown around a face, per cent of its longer side
+  double margin = -1;             ///< around a face, per cent; negative: the weights', or 15
   int image_size = 128;           ///< pixels
   std::string scale;              ///< "unit", "symmetric", "imagenet"; empty: that of the weights
   std::string model;              ///< name of an architecture
@@ -86,6 +89,9 @@ CLI::Validator not_empty();
 
 /// A validator for one of several words.
 CLI::Validator one_of(const std::vector<std::string>& words);
+
+/// A validator for what is shown around a face, per cent of its longer side.
+CLI::Validator face_margin();
 
 /// A validator for whole numbers in [low, high] that are a multiple of `factor`.
 CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor = 1);

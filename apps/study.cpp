@@ -123,6 +123,8 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
       progress_(progress_style(options.progress), std::cout),
       checkpoints_(folder_.path()) {
   description_.scale = options.scale;
+  description_.margin.reset();
+  if (parse_protocol(options.protocol) == Protocol::faces) description_.margin = options.margin;
   state_.data_checksum = checksum_of(data);
   args_ = {{"app", app}, {"version", EMBER_VERSION}};
   args_.update(to_json(options));

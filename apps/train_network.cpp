@@ -68,6 +68,7 @@ void train_network(TrainingOptions options, const std::string& app, const std::s
   }
   if (options.width == 0) options.width = 1;
   if (options.scale.empty()) options.scale = "unit";
+  if (options.margin < 0) options.margin = kDefaultMargin;
   const StudyData data = load_study_data(options);
 
   ModelDescription description = weights ? weights->description : ModelDescription{};

@@ -57,6 +57,11 @@ void adopt(const ModelDescription& weights, TrainingOptions& options) {
   if (options.scale != weights.scale) {
     warn(fmt::format("--scale {}: the weights were trained with {}", options.scale, weights.scale));
   }
+  if (options.margin < 0) options.margin = weights.margin.value_or(kDefaultMargin);
+  if (options.protocol == "faces" && weights.margin && options.margin != *weights.margin) {
+    warn(fmt::format("--margin {}: the weights were trained with {}", options.margin,
+                     *weights.margin));
+  }
   if (weights.classes.empty()) return;
   if (!options.classes.empty() && options.classes != weights.classes) {
     fail(ExitCode::usage, "--classes {}: {} was trained for {}; leave --classes out",

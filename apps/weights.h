@@ -21,8 +21,9 @@ bool takes_side(const std::string& architecture, int64_t side);
 /// such file, and Error(data) when they belong to another architecture.
 ModelFile read_initial_weights(const std::filesystem::path& path, const std::string& architecture);
 
-/// Takes over what the weights say and the user left open: the scale, and the classes of trained
-/// weights. Warns of a scale that differs from the weights'; throws Error(usage) for other classes.
+/// Takes over what the weights say and the user left open: the scale, and of trained weights the
+/// classes and the margin around faces. Warns of a scale or margin that differs from the weights';
+/// throws Error(usage) for other classes.
 void adopt(const ModelDescription& weights, TrainingOptions& options);
 
 }  // namespace ember

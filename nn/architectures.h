@@ -22,6 +22,8 @@ struct ModelDescription {
   std::string scale = "unit";                                 ///< "unit", "symmetric", "imagenet"
   PaddingConvention padding = PaddingConvention::tensorflow;  ///< of MobileNetV2
   float batch_norm_epsilon = 1e-3f;                           ///< of MobileNetV2
+  /// Shown around a face, per cent of its longer side; absent for a model of whole photos.
+  std::optional<double> margin{};
 };
 
 struct Architecture {

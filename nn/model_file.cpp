@@ -16,6 +16,8 @@ class MetadataReader {
                  const std::map<std::string, std::string>& metadata)
       : path_(path), metadata_(metadata) {}
 
+  bool has(const std::string& key) const { return metadata_.contains(key); }
+
   std::string text(const std::string& key) const {
     const auto found = metadata_.find(key);
     if (found == metadata_.end()) {
@@ -70,6 +72,7 @@ ModelDescription read_description(const MetadataReader& metadata) {
   description.classes = metadata.names("classes");
   description.image_size = metadata.number<int64_t>("image_size", 1, 8192);
   description.scale = metadata.one_of("scale", {"unit", "symmetric", "imagenet"});
+  if (metadata.has("margin")) description.margin = metadata.number<double>("margin", 0, 1000);
   if (architecture(description.architecture).has_width) {
     description.width_multiplier = metadata.number<double>("width_multiplier", 0.05, 8.0);
   }
@@ -97,6 +100,7 @@ std::map<std::string, std::string> metadata_of(const ModelDescription& descripti
       {"image_size", fmt::format("{}", description.image_size)},
       {"scale", description.scale},
   };
+  if (description.margin) metadata["margin"] = decimal(*description.margin);
   if (architecture(description.architecture).has_width) {
     metadata["width_multiplier"] = decimal(description.width_multiplier);
   }

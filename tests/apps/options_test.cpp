@@ -38,14 +38,15 @@ TEST_CASE("the defaults are the notebook's") {
 }
 
 TEST_CASE("the protocol has defaults of its own, which what is asked for overrides") {
-  const TrainingOptions faces = parse(add_mobilenet_options, "--protocol faces --epochs 3");
+  const TrainingOptions faces =
+      parse(add_mobilenet_options, "--protocol faces --epochs 3 --margin 0");
   CHECK(faces.epochs == 3);
   CHECK(faces.patience == 0);
   CHECK(faces.finetune_epochs == 18);
   CHECK(faces.finetune_lr == 2e-4);
   CHECK(faces.train_from == "block_3_expand");
   CHECK(faces.folds == 1);
-  CHECK(faces.margin == 15);
+  CHECK(faces.margin == 0);
   CHECK(parse(add_baseline_options, "--protocol faces").epochs == 20);
 }
 

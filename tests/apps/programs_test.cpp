@@ -222,6 +222,31 @@ TEST_CASE("the protocols side by side, and what the leak between training and te
   CHECK_FALSE(fs::exists(folder / "third.html"));
 }
 
+TEST_CASE("weights of faces that were cut out know their margin, and hand it on") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 20, 1);
+  write_base(folder / "base.safetensors");
+  REQUIRE(run(folder.path(), kMobilenet + "--protocol faces --output-dir a").code == 0);
+  REQUIRE(run(folder.path(), kMobilenet + "--protocol faces --output-dir b --margin 40").code == 0);
+  const auto margin_of = [&](const char* name) {
+    return read_model_file(folder / name / "best.safetensors").description.margin;
+  };
+  CHECK(margin_of("a") == 15);
+  CHECK(margin_of("b") == 40);
+
+  const std::string further =
+      "train_mobilenet --image-size 32 --epochs 1 --data-dir faces --weights b/best.safetensors ";
+  CHECK(run(folder.path(), further + "--protocol faces --output-dir c").errors.find("--margin") ==
+        std::string::npos);
+  CHECK(margin_of("c") == 40);
+  CHECK(run(folder.path(), further + "--protocol faces --output-dir d --margin 15")
+            .errors.find("warning: --margin 15: the weights were trained with 40") !=
+        std::string::npos);
+  CHECK(margin_of("d") == 15);
+  REQUIRE(run(folder.path(), further + "--output-dir e").code == 0);
+  CHECK_FALSE(margin_of("e").has_value());
+}
+
 TEST_CASE("five other labels, one folder each, in the order that --classes gives") {
   const TemporaryFolder folder;
   for (int label = 0; label < 5; ++label) {

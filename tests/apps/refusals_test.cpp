@@ -126,6 +126,11 @@ TEST_CASE("weights files: each defect is named, and all wrong tensors together")
   file.metadata["classes"] = R"(["cat","cat"])";
   write_safetensors(folder / "bad.safetensors", file);
   refused(R"(bad.safetensors: classes ["cat","cat"])");
+
+  file = base;
+  file.metadata["margin"] = "wide";
+  write_safetensors(folder / "bad.safetensors", file);
+  refused("margin is `wide`");
 }
 
 TEST_CASE("predict: photos that cannot be read are named, and the others have their answer") {

@@ -68,7 +68,8 @@ TEST_CASE("a model file round trip keeps every weight and the description") {
                                      .image_size = 64,
                                      .scale = "imagenet",
                                      .padding = PaddingConvention::pytorch,
-                                     .batch_norm_epsilon = 1e-5f};
+                                     .batch_norm_epsilon = 1e-5f,
+                                     .margin = 12.5};
   Model model = build_model(description);
   model.initialize(3);
   save_model(folder / "model.safetensors", model, description);
@@ -79,6 +80,7 @@ TEST_CASE("a model file round trip keeps every weight and the description") {
   CHECK(file.description.batch_norm_epsilon == 1e-5f);
   CHECK(file.description.padding == PaddingConvention::pytorch);
   CHECK(file.description.scale == "imagenet");
+  CHECK(file.description.margin == 12.5);
   Model again = build_model(file.description);
   load_weights(again, file);
   again.for_each_parameter([&](Layer& layer, Parameter& parameter) {
