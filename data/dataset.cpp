@@ -1,7 +1,6 @@
 #include "data/dataset.h"
 
 #include <algorithm>
-#include <exception>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -37,24 +36,19 @@ std::vector<bool> decode_photos(const std::filesystem::path& image_folder,
                                 const Progress& progress, const Report& report) {
   const auto count = static_cast<int64_t>(files.size());
   std::vector<std::string> problems(files.size());
-  std::exception_ptr failure;
   std::mutex mutex;
   int64_t done = 0;
-  parallel_for(count, [&](int64_t i) {
+  parallel_try(count, [&](int64_t i) {
+    check_interrupt();
     try {
-      check_interrupt();
       take(i, read_image(image_folder / files[static_cast<size_t>(i)]));
     } catch (const Error& error) {
       problems[static_cast<size_t>(i)] = error.what();
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      failure = std::current_exception();
     }
     const std::lock_guard lock(mutex);
     ++done;
     if (progress) progress(done, count);
   });
-  if (failure) std::rethrow_exception(failure);
 
   std::vector<bool> readable;
   for (const std::string& problem : problems) {

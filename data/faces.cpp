@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <fstream>
 #include <numeric>
 #include <string_view>
@@ -253,23 +252,15 @@ void write_face_photos(const fs::path& directory, int64_t count, uint64_t seed) 
   PendingFolder folder(directory);
   const fs::path images = folder.add("images");
   const fs::path annotations = folder.add("annotations");
-  std::vector<std::exception_ptr> failures(count);  // a parallel body must not throw
-  parallel_for(count, [&](int64_t index) {
-    try {
-      check_interrupt();
-      const FacePhoto photo = draw_face_photo(seed, index);
-      const std::string name = fmt::format("face_{:06}", index);
-      const std::vector<uint8_t> file = encode_image(name + ".jpg", photo.image);
-      write_bytes(images / (name + ".jpg"),
-                  {reinterpret_cast<const char*>(file.data()), file.size()});
-      write_bytes(annotations / (name + ".xml"), voc_annotation(photo, name + ".jpg"));
-    } catch (...) {
-      failures[index] = std::current_exception();
-    }
+  parallel_try(count, [&](int64_t index) {
+    check_interrupt();
+    const FacePhoto photo = draw_face_photo(seed, index);
+    const std::string name = fmt::format("face_{:06}", index);
+    const std::vector<uint8_t> file = encode_image(name + ".jpg", photo.image);
+    write_bytes(images / (name + ".jpg"),
+                {reinterpret_cast<const char*>(file.data()), file.size()});
+    write_bytes(annotations / (name + ".xml"), voc_annotation(photo, name + ".jpg"));
   });
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
   folder.commit();
 }
 

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
+#include <vector>
 
 namespace ember {
 
@@ -71,6 +73,23 @@ void parallel_for(int64_t count, const Body& body) {
   SharedRuns runs(count, threads);
 #pragma omp parallel num_threads(threads)
   runs.work(omp_get_thread_num(), body);
+}
+
+/// The same for a `body` that may throw. It is called for every index all the same; then the
+/// exception of the lowest one goes on to the caller.
+template <typename Body>
+void parallel_try(int64_t count, const Body& body) {
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(count));
+  parallel_for(count, [&](int64_t i) {
+    try {
+      body(i);
+    } catch (...) {
+      failures[static_cast<size_t>(i)] = std::current_exception();
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
 }
 
 }  // namespace ember

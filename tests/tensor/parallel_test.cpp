@@ -55,6 +55,26 @@ TEST_CASE("parallel_for begins with a contiguous run for each thread, and leaves
   for (size_t i = 1; i < 32; ++i) CHECK(thread_of[i] == 1);
 }
 
+TEST_CASE("parallel_try calls every index, then throws what the lowest one has thrown") {
+  for (int threads : {1, 3}) {
+    const ThreadCount scope(threads);
+    std::atomic<int> calls = 0;
+    int64_t thrown = -1;
+    try {
+      parallel_try(20, [&](int64_t i) {
+        ++calls;
+        if (i % 7 == 5) throw i;
+      });
+    } catch (int64_t i) {
+      thrown = i;
+    }
+    CHECK(calls == 20);
+    CHECK(thrown == 5);
+    parallel_try(20, [&](int64_t) { ++calls; });
+    CHECK(calls == 40);
+  }
+}
+
 TEST_CASE("parallel_for within another runs on the calling thread") {
   const ThreadCount scope(2);
   std::vector<std::atomic<int>> calls(6);
