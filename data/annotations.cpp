@@ -54,28 +54,47 @@ std::string_view trimmed(std::string_view text) {
 /// One annotation file; its errors name it.
 class VocFile {
  public:
-  VocFile(const fs::path& path, const fs::path& image_folder, const Report& report)
-      : path_(path.string()), image_folder_(image_folder), report_(report) {}
-
-  void append_rows(std::vector<Row>& rows) {
-    tinyxml2::XMLDocument document;
+  VocFile(const fs::path& path, const Report& report) : path_(path.string()), report_(report) {
     const std::string text = content();
-    if (document.Parse(text.data(), text.size()) != tinyxml2::XML_SUCCESS) {
+    if (document_.Parse(text.data(), text.size()) != tinyxml2::XML_SUCCESS) {
       fail(ExitCode::data, "{}: line {}: not well-formed XML ({}); mend the file or remove it",
-           path_, std::max(document.ErrorLineNum(), 1),
-           tinyxml2::XMLDocument::ErrorIDToName(document.ErrorID()));
+           path_, std::max(document_.ErrorLineNum(), 1),
+           tinyxml2::XMLDocument::ErrorIDToName(document_.ErrorID()));
     }
-    const auto* annotation = document.FirstChildElement("annotation");
-    if (annotation == nullptr)
+    annotation_ = document_.FirstChildElement("annotation");
+    if (annotation_ == nullptr)
       fail(ExitCode::data, "{}: no <annotation> in it; remove the file if it is not PASCAL VOC",
            path_);
-    const std::string file = text_of(annotation, "filename");
-    check_inside_image_folder(file);
-    const auto size = photo_size(annotation, file);
-    for (const auto* object = annotation->FirstChildElement("object"); object != nullptr;
+  }
+
+  /// The photo that it names, a file in `image_folder`.
+  std::string photo(const fs::path& image_folder) const {
+    const fs::path file = text_of(annotation_, "filename");
+    if (file.is_absolute() || std::find(file.begin(), file.end(), "..") != file.end()) {
+      fail(ExitCode::data, "{}: <filename> {} leaves the image folder; name a file inside {}",
+           path_, file.string(), image_folder.string());
+    }
+    return file.string();
+  }
+
+  /// What <size> says.
+  std::optional<ImageSize> size() const {
+    const auto* size = annotation_->FirstChildElement("size");
+    if (size == nullptr) return std::nullopt;
+    const int height = coordinate(size, "height");
+    const int width = coordinate(size, "width");
+    if (height <= 0 || width <= 0) return std::nullopt;
+    return ImageSize{height, width};
+  }
+
+  void append_rows(const std::string& photo, std::optional<ImageSize> photo_size,
+                   std::vector<Row>& rows) const {
+    for (const auto* object = annotation_->FirstChildElement("object"); object != nullptr;
          object = object->NextSiblingElement("object")) {
       const std::string label = text_of(object, "name");
-      if (const auto box = visible_box(box_of(object), size)) rows.push_back({file, label, box});
+      if (const auto box = visible_box(box_of(object), photo_size)) {
+        rows.push_back({photo, label, box});
+      }
     }
   }
 
@@ -102,25 +121,6 @@ class VocFile {
            child->GetLineNum(), name);
     }
     return std::string(text);
-  }
-
-  void check_inside_image_folder(const fs::path& file) const {
-    if (file.is_absolute() || std::find(file.begin(), file.end(), "..") != file.end()) {
-      fail(ExitCode::data, "{}: <filename> {} leaves the image folder; name a file inside {}",
-           path_, file.string(), image_folder_.string());
-    }
-  }
-
-  /// The photo's size, else what <size> says, else nothing.
-  std::optional<ImageSize> photo_size(const tinyxml2::XMLElement* annotation,
-                                      const std::string& file) const {
-    if (const auto size = read_image_size(image_folder_ / file)) return size;
-    const auto* size = annotation->FirstChildElement("size");
-    if (size == nullptr) return std::nullopt;
-    const int height = coordinate(size, "height");
-    const int width = coordinate(size, "width");
-    if (height <= 0 || width <= 0) return std::nullopt;
-    return ImageSize{height, width};
   }
 
   /// A whole number of pixels; fractions, which some tools write, are rounded.
@@ -171,8 +171,9 @@ class VocFile {
   static bool empty(const Box& box) { return box.xmin >= box.xmax || box.ymin >= box.ymax; }
 
   std::string path_;
-  const fs::path& image_folder_;
   const Report& report_;
+  tinyxml2::XMLDocument document_;
+  const tinyxml2::XMLElement* annotation_ = nullptr;
 };
 
 std::vector<Row> read_voc(const fs::path& folder, const fs::path& image_folder,
@@ -182,7 +183,12 @@ std::vector<Row> read_voc(const fs::path& folder, const fs::path& image_folder,
   if (files.empty())
     fail(ExitCode::no_input, "{}: no annotations in it; they are *.xml files", folder.string());
   std::vector<Row> rows;
-  for (const fs::path& file : files) VocFile(file, image_folder, report).append_rows(rows);
+  for (const fs::path& path : files) {
+    const VocFile file(path, report);
+    const std::string photo = file.photo(image_folder);
+    const auto size = read_image_size(image_folder / photo);
+    file.append_rows(photo, size ? size : file.size(), rows);
+  }
   if (rows.empty())
     fail(ExitCode::data, "{}: no <object> with a box in any annotation", folder.string());
   return rows;
@@ -222,6 +228,13 @@ Annotations read_annotations(const fs::path& folder, const Report& report) {
     }
   }
   return {images, read_voc(annotations, images, report)};
+}
+
+std::vector<Row> read_voc_file(const fs::path& path, const std::string& photo, ImageSize size,
+                               const Report& report) {
+  std::vector<Row> rows;
+  VocFile(path, report).append_rows(photo, size, rows);
+  return rows;
 }
 
 }  // namespace ember

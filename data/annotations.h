@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "data/image.h"
+
 namespace ember {
 
 /// A face's place in its photo, in pixels of the photo as it is displayed (after its EXIF
@@ -49,5 +51,10 @@ void report_on_stderr(const std::string& line);
 /// annotation is malformed, names a photo outside the image folder, or when there is no row at all.
 Annotations read_annotations(const std::filesystem::path& folder,
                              const Report& report = report_on_stderr);
+
+/// The rows of one PASCAL VOC file for a photo that is known already: neither <filename> nor <size>
+/// is asked. Boxes and errors as of read_annotations; Error(no_input) when there is no such file.
+std::vector<Row> read_voc_file(const std::filesystem::path& path, const std::string& photo,
+                               ImageSize size, const Report& report = report_on_stderr);
 
 }  // namespace ember

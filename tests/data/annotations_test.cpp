@@ -151,6 +151,25 @@ TEST_CASE("a box that leaves its photo is clipped with a warning") {
                                 ": box (-2, 1) to (9, 7) leaves its photo of 8x6 pixels: clipped");
 }
 
+TEST_CASE("one file for a photo that is known: neither its name nor its size is asked") {
+  const TemporaryFolder folder;
+  const fs::path file = folder / "a.xml";
+  const std::string size = "<size><width>9</width><height>9</height></size>";
+  write_text(file,
+             voc_xml("../other.png", {{"face", {15, 2, 25, 5}}, {"out", {20, 0, 22, 3}}}, size));
+  Lines lines;
+  const auto rows = read_voc_file(file, "photo.png", {10, 20}, lines.report());
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].file == "photo.png");
+  CHECK(rows[0].label == "face");
+  CHECK(rows[0].box->xmin == 15);
+  CHECK(rows[0].box->xmax == 20);
+  CHECK(lines.lines().size() == 2);
+  check_error(ExitCode::no_input, {"b.xml: cannot be read"}, [&] {
+    read_voc_file(folder / "b.xml", "photo.png", {10, 20});
+  });
+}
+
 TEST_CASE("without the photo <size> counts") {
   const TemporaryFolder folder;
   const std::string size = "<size><width>20</width><height>10</height></size>";
