@@ -163,6 +163,11 @@ void write_image(const fs::path& path, const ByteTensor& image) {
   file.commit();
 }
 
+fs::path name_of_copy(const fs::path& photo) {
+  const bool keeps = has_image_extension(photo) && lower_extension(photo) != ".bmp";
+  return keeps ? photo : fs::path(photo) += ".png";
+}
+
 bool has_image_extension(const fs::path& path) {
   return std::find(kExtensions.begin(), kExtensions.end(), lower_extension(path)) !=
          kExtensions.end();

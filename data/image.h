@@ -40,6 +40,10 @@ std::vector<uint8_t> encode_image(const std::filesystem::path& name, const ByteT
 /// Writes them under this name. Errors as of AtomicFile.
 void write_image(const std::filesystem::path& path, const ByteTensor& image);
 
+/// A name that says which of the two a copy of `photo` is: the photo's own, with .png behind it
+/// where that promises neither.
+std::filesystem::path name_of_copy(const std::filesystem::path& photo);
+
 /// Whether the name ends in one of the extensions that read_image knows, in upper or lower case.
 bool has_image_extension(const std::filesystem::path& path);
 

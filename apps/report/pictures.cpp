@@ -45,7 +45,7 @@ ByteTensor framed_photo(const StudyData& data, const Row& row) {
     return {};  // it was there when the run began
   }
   const int64_t longer = std::max(photo.dim(0), photo.dim(1));
-  const int64_t thickness = std::max<int64_t>(1, longer * 2 / kPhotoSide);
+  const auto thickness = static_cast<int>(std::max<int64_t>(1, longer * 2 / kPhotoSide));
   if (row.box) draw_frame(photo, *row.box, {255, 64, 0}, thickness);
   if (longer <= kPhotoSide) return photo;
   ByteTensor small({std::max<int64_t>(1, photo.dim(0) * kPhotoSide / longer),

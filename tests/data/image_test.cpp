@@ -163,5 +163,12 @@ TEST_CASE("a JPEG whose Huffman table declares more codes than bytes have is ref
   CHECK(has_sound_huffman_tables(beyond));
 }
 
+TEST_CASE("a copy of a photo has a name that tells its format") {
+  for (const char* kept : {"a.jpg", "sub/b.JPEG", "c.png"}) CHECK(name_of_copy(kept) == kept);
+  CHECK(name_of_copy("sub/a.bmp") == "sub/a.bmp.png");
+  CHECK(name_of_copy("photo") == "photo.png");
+  CHECK(name_of_copy("photo.1") == "photo.1.png");
+}
+
 }  // namespace
 }  // namespace ember
