@@ -29,7 +29,7 @@ void export_model(const ExportOptions& options) {
   }
   const ModelFile file = read_weights(options.weights);
   const ModelDescription& description = file.description;
-  if (!takes_side(description.architecture, description.image_size)) {
+  if (!architecture(description.architecture).takes(description.image_size)) {
     fail(ExitCode::data, "{}: its image_size {} does not fit {}; convert the weights anew",
          file.path.string(), description.image_size, description.architecture);
   }

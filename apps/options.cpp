@@ -30,7 +30,6 @@ constexpr bool kOffersEmulated = false;
 #endif
 
 constexpr int64_t kMany = 1'000'000;
-constexpr int64_t kLargestSide = 4096;
 // Of numpy's RandomState, whose oversampling a run follows.
 constexpr int64_t kLargestSeed = std::numeric_limits<uint32_t>::max();
 

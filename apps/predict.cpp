@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
+#include <optional>
+#include <system_error>
 
 #include "apps/options.h"
+#include "apps/predict/output.h"
+#include "apps/predict/photo_names.h"
+#include "apps/predict/prediction.h"
 #include "apps/program.h"
 #include "apps/weights.h"
 #include "data/annotations.h"
@@ -13,6 +15,7 @@
 #include "data/resize.h"
 #include "data/scaling.h"
 #include "kernels/global_average_pool.h"
+#include "nn/metrics.h"
 #include "nn/model_file.h"
 #include "tensor/error.h"
 #include "tensor/interrupt.h"
@@ -20,12 +23,15 @@
 namespace ember {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr int64_t kBatch = 32;  // photos that are read together, and faces a forward pass
 
 struct PredictOptions {
   std::filesystem::path weights;
-  std::vector<std::filesystem::path> images;
+  std::vector<std::filesystem::path> photos;  ///< and folders, and "-"
+  std::filesystem::path annotations;          ///< empty: whole photos
+  double margin = -1;                         ///< negative: that of the weights
   bool json = false;
+  bool csv = false;
   std::filesystem::path features;
   std::filesystem::path feature_map;
   int64_t image_size = 0;  ///< 0: that of the weights
@@ -43,47 +49,79 @@ Tensor read_input(const std::filesystem::path& path, int64_t side, Scale scale) 
   return input.reshape({1, side, side, 3});
 }
 
-std::vector<double> softmax(const Tensor& logits) {
-  const auto values = logits.values();
-  const double largest = *std::max_element(values.begin(), values.end());
-  std::vector<double> probabilities;
-  double sum = 0;
-  for (float value : values) {
-    probabilities.push_back(std::exp(value - largest));
-    sum += probabilities.back();
-  }
-  for (double& probability : probabilities) probability /= sum;
-  return probabilities;
-}
-
+// Another side than the models can take is no input at all for them.
 void check_image_size(int64_t side, const ModelFile& file) {
-  if (!takes_side(file.description.architecture, side)) {
+  if (!architecture(file.description.architecture).takes(side)) {
     fail(ExitCode::data, "{}: its image_size {} does not fit {}; give --features an --image-size",
          file.path.string(), side, file.description.architecture);
   }
 }
 
-Json prediction_of(const std::filesystem::path& path, const std::vector<double>& probabilities,
-                   const ModelDescription& description) {
-  const auto best = static_cast<size_t>(
-      std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
-  Json of_classes = Json::object();
-  for (size_t k = 0; k < probabilities.size(); ++k) {
-    of_classes[description.classes[k]] = probabilities[k];
+/// What a run has come to.
+struct Tally {
+  int64_t photos = 0;
+  int64_t predictions = 0;
+  ConfusionMatrix confusion;  ///< of the faces whose true class the model knows
+  int64_t unreadable = 0;
+  std::vector<std::string> first_unreadable{};
+};
+
+/// How the model was shown its photos, and where their faces are.
+Viewing viewing_of(const PredictOptions& options, const ModelFile& file) {
+  Viewing viewing{.side = file.description.image_size,
+                  .classes = file.description.classes,
+                  .margin = file.description.margin,
+                  .annotations = options.annotations};
+  if (options.annotations.empty()) return viewing;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(options.annotations, ignored)) {
+    fail(ExitCode::no_input, "--annotations {}: no such folder", options.annotations.string());
   }
-  return {
-      {"file", path.string()}, {"class", description.classes[best]}, {"probabilities", of_classes}};
+  if (options.margin >= 0) {
+    if (viewing.margin.value_or(options.margin) != options.margin) {
+      warn(fmt::format("--margin {}: the weights were trained with {}", options.margin,
+                       *viewing.margin));
+    }
+    viewing.margin = options.margin;
+  }
+  if (!viewing.margin) {
+    fail(ExitCode::usage,
+         "{}: was trained on whole photos and knows no margin around faces; give --margin PERCENT",
+         file.path.string());
+  }
+  return viewing;
 }
 
-void print(const Json& prediction) {
-  fmt::print("{}: {}", prediction["file"].get<std::string>(),
-             prediction["class"].get<std::string>());
-  const char* separator = "  (";
-  for (const auto& item : prediction["probabilities"].items()) {
-    fmt::print("{}{} {:.4f}", separator, item.key(), item.value().get<double>());
-    separator = ", ";
+/// Prints what there is to say of a photo.
+void print(const Photo& photo, const OutputFormat& format, const OutputColumns& columns,
+           Tally& tally) {
+  constexpr size_t kMostNames = 5;
+  ++tally.photos;
+  for (const std::string& warning : photo.warnings) report_on_stderr(warning);
+  if (!photo.problem.empty()) {
+    report_on_stderr(photo.problem);
+    ++tally.unreadable;
+    if (tally.first_unreadable.size() < kMostNames) {
+      tally.first_unreadable.push_back(photo.path.string());
+    }
   }
-  fmt::print(")\n");
+  for (const Prediction& prediction : photo.predictions) {
+    fmt::print("{}", format.entry(photo.path, prediction, columns, tally.predictions == 0));
+    ++tally.predictions;
+    if (prediction.truth) tally.confusion.add(*prediction.truth, prediction.predicted());
+  }
+}
+
+/// Throws where photos were missing.
+void complain(const Tally& tally) {
+  if (tally.photos == 0) {
+    fail(ExitCode::no_input, "standard input names no photo; give one a line");
+  }
+  if (tally.unreadable == 0) return;
+  const int64_t others = tally.unreadable - static_cast<int64_t>(tally.first_unreadable.size());
+  fail(ExitCode::no_input, "{} of {} photos could not be read: {}{}", tally.unreadable,
+       tally.photos, fmt::join(tally.first_unreadable, ", "),
+       others == 0 ? "" : fmt::format(" and {} more", others));
 }
 
 void predict_classes(const PredictOptions& options, const ModelFile& file, Device device) {
@@ -98,34 +136,42 @@ void predict_classes(const PredictOptions& options, const ModelFile& file, Devic
          options.image_size, file.path.string(), description.image_size);
   }
   check_image_size(description.image_size, file);
+  const Viewing viewing = viewing_of(options, file);
+  const OutputColumns columns{description.classes, !viewing.annotations.empty()};
+  const OutputFormat& format = options.json ? kJsonOutput : options.csv ? kCsvOutput : kTextOutput;
   Model model = build_model(description);
   load_weights(model, file);
   model.to(device);
 
-  const Scale scale = parse_scale(description.scale);
-  Json predictions = Json::array();
-  std::vector<std::string> unreadable;
-  for (const auto& path : options.images) {
-    check_interrupt();
-    Tensor input;
-    try {
-      input = read_input(path, description.image_size, scale);
-    } catch (const Error& error) {
-      report_on_stderr(error.what());
-      unreadable.push_back(path.string());
-      continue;
+  Tally tally{.confusion = ConfusionMatrix(description.classes.size())};
+  Tensor images({kBatch, viewing.side, viewing.side, 3});
+  PhotoNames names(options.photos);
+  fmt::print("{}", format.begin(columns));
+  for (auto batch = names.next(kBatch); !batch.empty(); batch = names.next(kBatch)) {
+    std::vector<Photo> photos = view_photos(batch, viewing);
+    classify(model, parse_scale(description.scale), images, photos);
+    for (const Photo& photo : photos) print(photo, format, columns, tally);
+    flush_output();
+  }
+  fmt::print("{}", format.end);
+  if (columns.boxes) {
+    fmt::print(options.json || options.csv ? stderr : stdout, "{}",
+               summary(tally.predictions, tally.confusion));
+  }
+  complain(tally);
+}
+
+/// Features have a row a photo, so each must be there.
+std::vector<std::filesystem::path> all_photos(const std::vector<std::filesystem::path>& arguments) {
+  PhotoNames names(arguments);
+  std::vector<std::filesystem::path> photos;
+  for (auto batch = names.next(kBatch); !batch.empty(); batch = names.next(kBatch)) {
+    for (const auto& [path, problem] : batch) {
+      if (!problem.empty()) fail(ExitCode::no_input, "{}", problem);
+      photos.push_back(path);
     }
-    predictions.push_back(prediction_of(
-        path, softmax(model.forward(input.on(device), {}).on(Device::cpu)), description));
-    if (!options.json) print(predictions.back());
   }
-  if (options.json) {
-    fmt::print("{}\n", predictions.dump(2, ' ', false, Json::error_handler_t::replace));
-  }
-  if (!unreadable.empty()) {
-    fail(ExitCode::no_input, "{} of {} photos could not be read: {}", unreadable.size(),
-         options.images.size(), fmt::join(unreadable, ", "));
-  }
+  return photos;
 }
 
 void write_features(const PredictOptions& options, ModelFile file, Device device) {
@@ -142,12 +188,13 @@ void write_features(const PredictOptions& options, ModelFile file, Device device
   load_weights(base, file);
   base.to(device);
 
-  const auto count = static_cast<int64_t>(options.images.size());
+  const std::vector<std::filesystem::path> photos = all_photos(options.photos);
+  const auto count = static_cast<int64_t>(photos.size());
   const Shape map = base.output_shape(base.last());
   Tensor maps({count, map[1], map[2], map[3]});
   for (int64_t i = 0; i < count; ++i) {
     check_interrupt();
-    const Tensor input = read_input(options.images[static_cast<size_t>(i)], description.image_size,
+    const Tensor input = read_input(photos[static_cast<size_t>(i)], description.image_size,
                                     parse_scale(description.scale));
     Tensor row = maps.rows(i, i + 1);
     row.copy_from(base.forward(input.on(device), {}));
@@ -184,7 +231,9 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
   CLI::App app("Says what a trained network sees in photos, or writes MobileNetV2's features.",
                "predict");
   ember::PredictOptions options;
-  app.add_option("IMAGE", options.images, "Photos: JPEG, PNG or BMP")
+  app.add_option("PHOTO", options.photos,
+                 "Photos (JPEG, PNG or BMP), folders of them, or - for names from standard input, "
+                 "one a line")
       ->type_name("")
       ->required()
       ->check(ember::not_empty());
@@ -192,18 +241,29 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
       ->required()
       ->type_name("FILE")
       ->check(ember::not_empty());
+  CLI::Option* annotations =
+      app.add_option("--annotations", options.annotations,
+                     "Folder with the faces of each photo, <name of the photo>.xml (PASCAL VOC): a "
+                     "prediction a face, beside its true class")
+          ->type_name("DIR")
+          ->check(ember::not_empty());
+  app.add_option("--margin", options.margin, "What is shown around a face, of its longer side")
+      ->type_name("PERCENT")
+      ->check(ember::face_margin())
+      ->default_str("that of the weights")
+      ->needs(annotations);
   CLI::Option* json = app.add_flag("--json", options.json, "Print a JSON list");
-  app.add_option("--features", options.features,
-                 "Write the pooled features here, tensor `features` (images, 1280)")
-      ->type_name("FILE")
-      ->check(ember::not_empty())
-      ->excludes(json);
-  app.add_option(
-         "--feature-map", options.feature_map,
-         "Write the last feature maps here, tensor `feature_map` (images, S/32, S/32, 1280)")
-      ->type_name("FILE")
-      ->check(ember::not_empty())
-      ->excludes(json);
+  CLI::Option* csv = app.add_flag("--csv", options.csv, "Print a CSV table")->excludes(json);
+  const auto add_features = [&](const std::string& name, std::filesystem::path& path,
+                                const std::string& description) {
+    CLI::Option* option = app.add_option(name, path, description);
+    option->type_name("FILE")->check(ember::not_empty());
+    for (CLI::Option* other : {annotations, json, csv}) option->excludes(other);
+  };
+  add_features("--features", options.features,
+               "Write the pooled features here, tensor `features` (images, 1280)");
+  add_features("--feature-map", options.feature_map,
+               "Write the last feature maps here, tensor `feature_map` (images, S/32, S/32, 1280)");
   app.add_option("--image-size", options.image_size,
                  "Side to which photos are resized for features, a multiple of 32")
       ->type_name("PIXELS")

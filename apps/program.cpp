@@ -65,13 +65,13 @@ int report(ExitCode code, const std::string& message) {
   return static_cast<int>(code);
 }
 
+}  // namespace
+
 void flush_output() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     fail(ExitCode::io, "cannot write to standard output: {}", std::strerror(errno));
   }
 }
-
-}  // namespace
 
 int run_program(CLI::App& app, int argc, const char* const* argv,
                 const std::function<void()>& body) {

@@ -13,6 +13,9 @@ namespace ember {
 int run_program(CLI::App& app, int argc, const char* const* argv,
                 const std::function<void()>& body);
 
+/// Lets what was printed be seen. Throws Error(io) when it cannot be written.
+void flush_output();
+
 /// The command line as a shell takes it.
 std::string command_line(int argc, const char* const* argv);
 

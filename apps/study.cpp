@@ -52,13 +52,6 @@ Json accuracies_json(const ConfusionMatrix& confusion) {
   return {{"accuracy", accuracy(confusion)}, {"balanced_accuracy", balanced_accuracy(confusion)}};
 }
 
-std::string accuracies_text(const ConfusionMatrix& confusion) {
-  return fmt::format(
-      "accuracy {}, balanced accuracy {}",
-      with_interval(accuracy(confusion), accuracy_interval(confusion)),
-      with_interval(balanced_accuracy(confusion), balanced_accuracy_interval(confusion)));
-}
-
 RunFolder folder_for(const TrainingOptions& options, const std::string& app) {
   return options.resume.empty() ? RunFolder(options.output_dir, app)
                                 : RunFolder::reopen(options.resume);

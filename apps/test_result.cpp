@@ -157,4 +157,11 @@ std::string with_interval(double value, const Interval& interval) {
   return fmt::format("{:.4f} ({:.4f} to {:.4f})", value, interval.low, interval.high);
 }
 
+std::string accuracies_text(const ConfusionMatrix& confusion) {
+  return fmt::format(
+      "accuracy {}, balanced accuracy {}",
+      with_interval(accuracy(confusion), accuracy_interval(confusion)),
+      with_interval(balanced_accuracy(confusion), balanced_accuracy_interval(confusion)));
+}
+
 }  // namespace ember

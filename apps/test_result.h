@@ -51,4 +51,7 @@ std::string confusion_text(const ConfusionMatrix& confusion, const Classes& clas
 /// "0.9605 (0.9540 to 0.9661)"
 std::string with_interval(double value, const Interval& interval);
 
+/// The accuracy and the balanced one, with their intervals.
+std::string accuracies_text(const ConfusionMatrix& confusion);
+
 }  // namespace ember

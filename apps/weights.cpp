@@ -33,11 +33,6 @@ ModelFile read_weights(const std::filesystem::path& path) {
   return file;
 }
 
-bool takes_side(const std::string& architecture, int64_t side) {
-  const bool fits = architecture == "mobilenet_v2" ? side % 32 == 0 : side >= 16;
-  return fits && side <= 4096;
-}
-
 ModelFile read_initial_weights(const std::filesystem::path& path, const std::string& architecture) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -13,9 +12,6 @@ namespace ember {
 /// Reads a weights file. Throws as read_model_file, and Error(data) when the file lists classes
 /// that are none or holds a value that is not a number, naming the tensors.
 ModelFile read_weights(const std::filesystem::path& path);
-
-/// Whether an architecture can take images of `side` pixels at all.
-bool takes_side(const std::string& architecture, int64_t side);
 
 /// Reads weights to begin with. Throws Error(no_input) that says how to get them when there is no
 /// such file, and Error(data) when they belong to another architecture.

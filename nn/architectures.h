@@ -26,6 +26,9 @@ struct ModelDescription {
   std::optional<double> margin{};
 };
 
+/// Side in pixels of the largest images that are worth a convolutional network.
+inline constexpr int64_t kLargestSide = 4096;
+
 struct Architecture {
   std::string_view name;
   std::string_view about;  ///< half a line
@@ -36,7 +39,9 @@ struct Architecture {
   bool has_base;           ///< it can do without classes, and be pretrained
   Model (*build)(const ModelDescription& description);
 
-  bool takes(int64_t side) const { return side >= smallest_side && side % side_factor == 0; }
+  bool takes(int64_t side) const {
+    return smallest_side <= side && side <= kLargestSide && side % side_factor == 0;
+  }
   std::string sides() const;  ///< "multiples of 32"
 };
 std::span<const Architecture> architectures();

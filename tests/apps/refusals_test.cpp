@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
@@ -78,13 +77,17 @@ TEST_CASE("folders, files and options that are no good are refused") {
   refused(kMobilenet + "--finetune --train-from block_99", 64, "block_99");
   refused("train_mobilenet --data-dir faces --weights ''", 64, "--weights");
   refused("train_baseline --data-dir faces --weights base.safetensors", 65, "mobilenet_v2");
-  refused("predict", 64, "--help");
-  refused("predict --weights nowhere.safetensors faces/images/*.jpg", 66, "nowhere.safetensors");
-  refused("predict --weights base.safetensors --features '' a.jpg", 64, "--features");
-  refused("predict --weights base.safetensors --features f --json a.jpg", 64, "--json");
-  refused("predict --weights base.safetensors --features f --feature-map f a.jpg", 64, "both f");
   refused("make_faces --count 1 --output-dir ''", 64, "--output-dir");
   refused("make_faces --count 1 --output-dir faces", 73, "faces");
+}
+
+TEST_CASE("a baseline knows the one size that it was trained at") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 10, 1);
+  write_baseline(folder / "b.safetensors");
+  check_refused(folder.path(),
+                "train_baseline --data-dir faces --image-size 48 --weights b.safetensors", 64,
+                "--image-size 48");
 }
 
 TEST_CASE("weights files: each defect is named, and all wrong tensors together") {
@@ -131,34 +134,6 @@ TEST_CASE("weights files: each defect is named, and all wrong tensors together")
   file.metadata["margin"] = "wide";
   write_safetensors(folder / "bad.safetensors", file);
   refused("margin is `wide`");
-}
-
-TEST_CASE("predict: photos that cannot be read are named, and the others have their answer") {
-  const TemporaryFolder folder;
-  write_face_photos(folder / "faces", 10, 1);
-  write_text(folder / "text.jpg", "no photo");
-  REQUIRE(run(folder.path(), kBaseline + "--output-dir r").code == 0);
-  const std::string photo = "faces/images/face_000000.jpg";
-  const std::string predict =
-      "predict --device cpu --weights r/best.safetensors text.jpg " + photo + " gone.jpg";
-  const Outcome outcome = run(folder.path(), predict);
-  CHECK(outcome.code == 66);
-  CHECK(outcome.out.starts_with(photo + ": "));
-  CHECK(outcome.errors ==
-        "Unreadable file: text.jpg\nFile not found: gone.jpg\n"
-        "error: 2 of 3 photos could not be read: text.jpg, gone.jpg\n");
-  CHECK(nlohmann::json::parse(run(folder.path(), predict + " --json").out).size() == 1);
-
-  // Features have a row an image, so there every image must be there.
-  write_base(folder / "base.safetensors");
-  check_refused(
-      folder.path(),
-      "predict --weights base.safetensors --features f.safetensors " + photo + " gone.jpg", 66,
-      "gone.jpg");
-  CHECK_FALSE(fs::exists(folder / "f.safetensors"));
-  check_refused(folder.path(),
-                "train_baseline --data-dir faces --image-size 48 --weights r/best.safetensors", 64,
-                "--image-size 48");
 }
 
 TEST_CASE("a loss that is not a number stops training, says where, and leaves no run folder") {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -51,6 +52,19 @@ inline void write_base(const std::filesystem::path& path) {
   Model base = build_model(description);
   base.initialize(3);
   save_model(path, base, description);
+}
+
+/// A baseline for drawn faces, as a run would leave it, with random weights.
+inline void write_baseline(const std::filesystem::path& path,
+                           std::optional<double> margin = std::nullopt, int64_t image_size = 32) {
+  const ModelDescription description{
+      .architecture = "baseline_cnn",
+      .classes = {"with_mask", "without_mask", "mask_weared_incorrect"},
+      .image_size = image_size,
+      .margin = margin};
+  Model model = build_model(description);
+  model.initialize(3);
+  save_model(path, model, description);
 }
 
 /// results.csv without its last three columns.
