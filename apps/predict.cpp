@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "apps/options.h"
+#include "apps/predict/annotated_photos.h"
 #include "apps/predict/output.h"
 #include "apps/predict/photo_names.h"
 #include "apps/predict/prediction.h"
@@ -32,6 +33,7 @@ struct PredictOptions {
   double margin = -1;                         ///< negative: that of the weights
   bool json = false;
   bool csv = false;
+  std::filesystem::path annotate;
   std::filesystem::path features;
   std::filesystem::path feature_map;
   int64_t image_size = 0;  ///< 0: that of the weights
@@ -142,6 +144,8 @@ void predict_classes(const PredictOptions& options, const ModelFile& file, Devic
   Model model = build_model(description);
   load_weights(model, file);
   model.to(device);
+  std::optional<AnnotatedPhotos> annotated;
+  if (!options.annotate.empty()) annotated.emplace(options.annotate, description.classes);
 
   Tally tally{.confusion = ConfusionMatrix(description.classes.size())};
   Tensor images({kBatch, viewing.side, viewing.side, 3});
@@ -152,6 +156,7 @@ void predict_classes(const PredictOptions& options, const ModelFile& file, Devic
     classify(model, parse_scale(description.scale), images, photos);
     for (const Photo& photo : photos) print(photo, format, columns, tally);
     flush_output();
+    if (annotated) annotated->write(photos);
   }
   fmt::print("{}", format.end);
   if (columns.boxes) {
@@ -254,11 +259,16 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
       ->needs(annotations);
   CLI::Option* json = app.add_flag("--json", options.json, "Print a JSON list");
   CLI::Option* csv = app.add_flag("--csv", options.csv, "Print a CSV table")->excludes(json);
+  CLI::Option* annotate =
+      app.add_option("--annotate", options.annotate,
+                     "New folder for copies of the photos, with the predictions drawn on them")
+          ->type_name("DIR")
+          ->check(ember::not_empty());
   const auto add_features = [&](const std::string& name, std::filesystem::path& path,
                                 const std::string& description) {
     CLI::Option* option = app.add_option(name, path, description);
     option->type_name("FILE")->check(ember::not_empty());
-    for (CLI::Option* other : {annotations, json, csv}) option->excludes(other);
+    for (CLI::Option* other : {annotations, json, csv, annotate}) option->excludes(other);
   };
   add_features("--features", options.features,
                "Write the pooled features here, tensor `features` (images, 1280)");

@@ -43,24 +43,27 @@ fs::path first_free(const std::string& app) {
 }
 
 fs::path given(const fs::path& folder) {
+  make_new_folder(folder, "--output-dir");
+  return folder;
+}
+
+}  // namespace
+
+void make_new_folder(const fs::path& folder, const std::string& option) {
   make_parents(folder);
   if (!make_folder(folder)) {
     std::error_code error;
     if (!fs::is_directory(folder, error) || !fs::is_empty(folder, error) || error) {
       fail(ExitCode::cannot_create,
-           "{}: exists already, and runs are never overwritten; give "
-           "another --output-dir",
-           folder.string());
+           "{}: exists already, and nothing in it is to be overwritten; give another {}",
+           folder.string(), option);
     }
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    fail(ExitCode::cannot_create, "{}: cannot write into the folder; give another --output-dir",
-         folder.string());
+    fail(ExitCode::cannot_create, "{}: cannot write into the folder; give another {}",
+         folder.string(), option);
   }
-  return folder;
 }
-
-}  // namespace
 
 RunFolder::RunFolder(const fs::path& output_dir, const std::string& app)
     : path_(output_dir.empty() ? first_free(app) : given(output_dir)) {}

@@ -11,13 +11,16 @@
 
 namespace ember {
 
+/// Makes the folder that `option` names; an empty one may be there. Throws Error(cannot_create)
+/// when it holds something already or cannot be made or written.
+void make_new_folder(const std::filesystem::path& folder, const std::string& option);
+
 /// The folder that holds what one run leaves behind. Its files appear whole; the folder goes again
 /// where the run has come to nothing.
 class RunFolder {
  public:
   /// Makes `output_dir`, or the first `runs/<app>-<n>` that does not exist yet where it is empty.
-  /// Throws Error(cannot_create) when the folder holds something already or cannot be made or
-  /// written.
+  /// Throws as make_new_folder.
   RunFolder(const std::filesystem::path& output_dir, const std::string& app);
 
   /// Opens the folder of a run that goes on, and removes what was half-written in it.

@@ -326,7 +326,7 @@ TEST_CASE("predict: options that make no sense together") {
   refused("predict --weights nowhere.safetensors a.jpg", 66, "nowhere.safetensors");
   refused(base + "a.jpg", 65, "base.safetensors: has no classes");
   refused(base + "--features '' a.jpg", 64, "--features");
-  for (const std::string other : {"--json", "--csv", "--annotations d"}) {
+  for (const std::string other : {"--json", "--csv", "--annotate d", "--annotations d"}) {
     refused(fmt::format("{}--features f {} a.jpg", base, other), 64,
             other.substr(0, other.find(' ')));
   }
@@ -343,6 +343,62 @@ TEST_CASE("predict: standard output that is full or closed") {
   CHECK(WEXITSTATUS(std::system((line + ">&-").c_str())) == 74);
 }
 
+TEST_CASE("predict: copies of the photos with what was predicted") {
+  const TemporaryFolder folder;
+  write_faces_and_weights(folder.path(), 3, 15);
+  write_photo(folder / "more/small.png", noise_image(9, 7, 1));
+  fs::rename(folder / "more/small.png", folder / "more/small.bmp");
+  const std::string before = content(folder / "faces/images/face_000000.jpg");
+  const Outcome whole = run(folder.path(), kPredict + "--annotate whole faces more faces more");
+  CAPTURE(whole.errors);
+  REQUIRE(whole.code == 0);
+  REQUIRE(run(folder.path(), kPredict + "--annotate boxes/new --annotations faces/annotations "
+                                        "faces/images")
+              .code == 0);
+  CHECK(content(folder / "faces/images/face_000000.jpg") == before);
+  const ByteTensor small = read_image(folder / "whole/more/small.bmp.png");
+  CHECK(small.shape() == Shape{9, 7, 3});
+
+  const auto boxes = nlohmann::json::parse(
+      run(folder.path(), kPredict + "--json --annotations faces/annotations faces/images").out);
+  const ByteTensor photo = read_image(folder / "faces/images/face_000000.jpg");
+  const ByteTensor framed = read_image(folder / "whole/faces/images/face_000000.jpg");
+  const ByteTensor boxed = read_image(folder / "boxes/new/faces/images/face_000000.jpg");
+  CHECK(framed.shape() == photo.shape());
+  CHECK(boxed.shape() == photo.shape());
+  // By how much a pixel has changed, the largest channel.
+  const auto change = [&](const ByteTensor& drawn, int64_t y, int64_t x) {
+    int largest = 0;
+    for (int64_t i = (y * photo.dim(1) + x) * 3, end = i + 3; i < end; ++i) {
+      largest = std::max(largest, std::abs(photo.data()[i] - drawn.data()[i]));
+    }
+    return largest;
+  };
+  CHECK(change(framed, photo.dim(0) / 2, 0) > 40);
+  CHECK(change(framed, photo.dim(0) - 1, photo.dim(1) / 2) > 40);
+  CHECK(change(boxed, photo.dim(0) - 1, photo.dim(1) - 1) < 40);
+  const auto& box = boxes[0]["box"];
+  const int64_t middle = (box["ymin"].get<int64_t>() + box["ymax"].get<int64_t>()) / 2;
+  CHECK(change(boxed, middle, box["xmin"].get<int64_t>() - 1) > 40);
+
+  check_refused(folder.path(), kPredict + "--annotate faces/images faces/images", 73,
+                "faces/images: exists already");
+  check_refused(folder.path(), kPredict + "--annotate w.safetensors/d faces", 73,
+                "w.safetensors/d");
+  CHECK(run(folder.path(), kPredict + "--annotate none gone.jpg").code == 66);
+  CHECK_FALSE(fs::exists(folder / "none"));
+  // Where no file may grow beyond 512 bytes, writing fails as on a full disk.
+  const std::string line = fmt::format(
+      "cd '{}' && trap '' XFSZ && ulimit -f 1 && '{}'/{} --annotate full faces >/dev/null "
+      "2>stderr.txt",
+      folder.path().string(), EMBER_PROGRAM_DIR, kPredict);
+  CHECK(WEXITSTATUS(std::system(line.c_str())) == 74);
+  CHECK(content(folder / "stderr.txt").find(".jpg: writing failed") != std::string::npos);
+  for (const auto& entry : fs::recursive_directory_iterator(folder / "full")) {
+    CHECK_FALSE(entry.is_regular_file());
+  }
+}
+
 TEST_CASE("predict: memory does not grow with the photos") {
   const TemporaryFolder folder;
   // Whoever keeps a photo, or what the network is shown of it, keeps 12 KB.
@@ -353,8 +409,9 @@ TEST_CASE("predict: memory does not grow with the photos") {
     for (int i = 0; i < photos; ++i) {
       fs::create_hard_link(folder / "photo.jpg", folder / name / fmt::format("{}.jpg", i));
     }
-    return peak_memory(fmt::format("cd '{}' && '{}'/{} --json {} >stdout.txt",
-                                   folder.path().string(), EMBER_PROGRAM_DIR, kPredict, name));
+    return peak_memory(fmt::format("cd '{}' && '{}'/{} --json --annotate drawn-{} {} >stdout.txt",
+                                   folder.path().string(), EMBER_PROGRAM_DIR, kPredict, name,
+                                   name));
   };
   const int64_t few = peak("few", 50);
   const int64_t many = peak("many", 1000);
