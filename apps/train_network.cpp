@@ -56,7 +56,8 @@ void train_network(TrainingOptions options, const std::string& app, const std::s
     fail(ExitCode::usage, "--image-size {}: {} takes {}", options.image_size, network.name,
          network.sides());
   }
-  if (!network.has_width && options.width != 0) {
+  if (options.width == 0 && options.weights.empty()) options.width = 1;
+  if (!network.has_width && options.width != 0 && options.width != 1) {
     fail(ExitCode::usage, "--width {}: {} has no width; leave --width out", options.width,
          network.name);
   }
@@ -66,7 +67,6 @@ void train_network(TrainingOptions options, const std::string& app, const std::s
     adopt(weights->description, options);
     adopt_sizes(*weights, options);
   }
-  if (options.width == 0) options.width = 1;
   if (options.scale.empty()) options.scale = "unit";
   if (options.margin < 0) options.margin = kDefaultMargin;
   const StudyData data = load_study_data(options);

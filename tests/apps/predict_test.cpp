@@ -177,7 +177,8 @@ TEST_CASE("predict: faces have the answers that the training program had for the
     fs::remove_all(folder / "r");
     REQUIRE(run(folder.path(), program + "--protocol faces --margin 25 --output-dir r").code == 0);
     const std::string predict =
-        "predict --weights r/best.safetensors --annotations faces/annotations faces/images ";
+        "predict --device cpu --weights r/best.safetensors --annotations faces/annotations "
+        "faces/images ";
     const Outcome outcome = run(folder.path(), predict + "--csv");
     REQUIRE(outcome.code == 0);
 
