@@ -121,7 +121,7 @@ TEST_CASE("DepthwiseConv2D equals Keras") {
 }
 
 TEST_CASE("BatchNorm equals Keras in training and updates its moving statistics") {
-  BatchNorm layer("bn");
+  BatchNorm layer("bn", 1e-3f, 0.999f);
   check_layer(layer, "batch_norm_training");
   for (const char* variable : {"moving_mean", "moving_variance"}) {
     check_golden(golden(), std::string("batch_norm_training/after/") + variable,
