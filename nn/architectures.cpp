@@ -74,6 +74,7 @@ std::span<const Architecture> architectures() { return kArchitectures; }
 
 std::vector<std::string> architecture_names() {
   std::vector<std::string> names;
+  names.reserve(kArchitectures.size());
   for (const Architecture& known : kArchitectures) names.emplace_back(known.name);
   return names;
 }

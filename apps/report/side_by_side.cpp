@@ -51,6 +51,7 @@ std::string balanced_text(const ConfusionMatrix& confusion) {
 
 std::string numbers(const std::vector<FinishedRun>& runs) {
   std::vector<html::Cells> rows;
+  rows.reserve(runs.size());
   for (const FinishedRun& run : runs) {
     rows.push_back({run.model, run.protocol, fmt::format("{}", run.confusion.total()),
                     accuracy_text(run.confusion), balanced_text(run.confusion),
@@ -65,6 +66,7 @@ std::string numbers(const std::vector<FinishedRun>& runs) {
 
 std::string estimates(const std::vector<FinishedRun>& runs) {
   std::vector<Estimate> all;
+  all.reserve(runs.size());
   for (const FinishedRun& run : runs) {
     all.push_back(
         {title(run), balanced_accuracy(run.confusion), balanced_accuracy_interval(run.confusion)});
