@@ -15,7 +15,6 @@
 #include "apps/protocol.h"
 #include "data/classes.h"
 #include "kernels/conv_backend.h"
-#include "nn/architectures.h"
 #include "tensor/cuda/status.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
@@ -264,6 +263,15 @@ void add_model_options(CLI::App& app, std::string& model, double& width) {
                   "Of its channels, where they can be scaled: mobilenet_v2 is known at 0.35, 0.5, "
                   "0.75 and 1")
       ->default_str("1");
+}
+
+const Architecture& architecture_for(const std::string& model, int64_t image_size) {
+  const Architecture& network = architecture(model);
+  if (!network.takes(image_size)) {
+    fail(ExitCode::usage, "--image-size {}: {} takes {}", image_size, network.name,
+         network.sides());
+  }
+  return network;
 }
 
 namespace {

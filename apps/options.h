@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/architectures.h"
 #include "tensor/device.h"
 
 namespace ember {
@@ -64,6 +65,9 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options);
 
 /// Declares --model and --width.
 void add_model_options(CLI::App& app, std::string& model, double& width);
+
+/// The architecture of --model. Throws Error(usage) when it takes no images of this --image-size.
+const Architecture& architecture_for(const std::string& model, int64_t image_size);
 
 /// Declares --device and --threads.
 void add_machine_options(CLI::App& app, std::string& device, int& threads);

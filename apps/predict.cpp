@@ -277,7 +277,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
   app.add_option("--image-size", options.image_size,
                  "Side to which photos are resized for features, a multiple of 32")
       ->type_name("PIXELS")
-      ->check(ember::whole_number(32, 4096, 32))
+      ->check(ember::whole_number(32, ember::kLargestSide, 32))
       ->default_str("that of the weights");
   ember::add_machine_options(app, options.device, options.threads);
   ember::add_conv_option(app, options.conv);

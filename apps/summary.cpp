@@ -19,11 +19,7 @@ struct SummaryOptions {
 void print_summary(SummaryOptions options) {
   ModelDescription& model = options.model;
   if (options.weights.empty()) {
-    const Architecture& network = architecture(model.architecture);
-    if (!network.takes(model.image_size)) {
-      fail(ExitCode::usage, "--image-size {}: {} takes {}", model.image_size, network.name,
-           network.sides());
-    }
+    const Architecture& network = architecture_for(model.architecture, model.image_size);
     if (options.classes == 0 && !network.has_base) {
       fail(ExitCode::usage, "--classes 0: {} is nothing without its classes", network.name);
     }
@@ -44,7 +40,7 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
   ember::add_model_options(app, options.model.architecture, options.model.width_multiplier);
   app.add_option("--image-size", options.model.image_size, "Side of its images")
       ->type_name("PIXELS")
-      ->check(ember::whole_number(1, 4096))
+      ->check(ember::whole_number(1, ember::kLargestSide))
       ->group("Model")
       ->capture_default_str();
   app.add_option("--classes", options.classes, "How many classes it tells apart; 0: the base alone")

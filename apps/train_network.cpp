@@ -51,11 +51,7 @@ void train_network(TrainingOptions options, const std::string& app, const std::s
   if (options.model.empty()) {
     fail(ExitCode::usage, "give --model {}", fmt::join(architecture_names(), "|"));
   }
-  const Architecture& network = architecture(options.model);
-  if (!network.takes(options.image_size)) {
-    fail(ExitCode::usage, "--image-size {}: {} takes {}", options.image_size, network.name,
-         network.sides());
-  }
+  const Architecture& network = architecture_for(options.model, options.image_size);
   if (options.width == 0 && options.weights.empty()) options.width = 1;
   if (!network.has_width && options.width != 0 && options.width != 1) {
     fail(ExitCode::usage, "--width {}: {} has no width; leave --width out", options.width,

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "nn/add.h"
 #include "nn/batch_norm.h"
 #include "nn/channels.h"

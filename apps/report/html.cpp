@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "apps/plots/svg.h"
-
 namespace ember::html {
 namespace {
 
@@ -37,7 +35,9 @@ constexpr const char* kStyle = R"(<style>
 
 }  // namespace
 
-std::string escaped(const std::string& text) { return svg::escaped(text); }
+std::string range(const Interval& interval) {
+  return fmt::format("{:.3f} to {:.3f}", interval.low, interval.high);
+}
 
 std::string section(const std::string& title, const std::string& html, const std::string& note) {
   return fmt::format("<section>\n<h2>{}</h2>\n{}{}</section>\n", escaped(title),

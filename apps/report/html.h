@@ -3,10 +3,16 @@
 #include <string>
 #include <vector>
 
+#include "apps/plots/svg.h"
+#include "nn/metrics.h"
+
 /// The parts that pages are made of. All text is escaped but what is called html.
 namespace ember::html {
 
-std::string escaped(const std::string& text);
+using svg::escaped;
+
+/// "0.853 to 0.907"
+std::string range(const Interval& interval);
 
 /// A heading, a line below it where there is one, and what belongs to it.
 std::string section(const std::string& title, const std::string& html,

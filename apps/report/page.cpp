@@ -11,12 +11,9 @@ namespace {
 using html::Cells;
 using html::escaped;
 using html::number;
+using html::range;
 using html::section;
 using html::table;
-
-std::string range(const Interval& interval) {
-  return fmt::format("{:.3f} to {:.3f}", interval.low, interval.high);
-}
 
 std::string numbers(const ReportPage& page) {
   const ConfusionMatrix confusion = page.result.confusion();

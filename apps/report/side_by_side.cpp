@@ -38,7 +38,7 @@ ConfusionMatrix to_confusion(const Json& matrix) {
 std::string title(const FinishedRun& run) { return fmt::format("{}, {}", run.model, run.protocol); }
 
 std::string with_interval(double value, const Interval& interval) {
-  return fmt::format("{:.3f} ({:.3f} to {:.3f})", value, interval.low, interval.high);
+  return fmt::format("{:.3f} ({})", value, html::range(interval));
 }
 
 std::string accuracy_text(const ConfusionMatrix& confusion) {
