@@ -158,9 +158,7 @@ std::vector<uint8_t> encode_image(const fs::path& name, const ByteTensor& image)
 }
 
 void write_image(const fs::path& path, const ByteTensor& image) {
-  AtomicFile file(path);
-  file.write(std::as_bytes(std::span<const uint8_t>(encode_image(path, image))));
-  file.commit();
+  write_file(path, std::as_bytes(std::span<const uint8_t>(encode_image(path, image))));
 }
 
 fs::path name_of_copy(const fs::path& photo) {

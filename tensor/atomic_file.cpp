@@ -70,6 +70,16 @@ void AtomicFile::commit() {
   sync_folder(path_.has_parent_path() ? path_.parent_path() : ".");
 }
 
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+void write_file(const std::filesystem::path& path, std::string_view text) {
+  write_file(path, std::as_bytes(std::span(text)));
+}
+
 ExitCode code_of_failed_creation(int error) {
   return error == ENOSPC || error == EDQUOT ? ExitCode::io : ExitCode::cannot_create;
 }

@@ -32,6 +32,10 @@ class AtomicFile {
   int descriptor_;
 };
 
+/// Writes a file at once. Errors as of AtomicFile.
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+void write_file(const std::filesystem::path& path, std::string_view text);
+
 /// What becomes of a program that cannot make a file or folder, for this `errno`: a full disk is no
 /// wrong choice of a name.
 ExitCode code_of_failed_creation(int error);

@@ -72,10 +72,6 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
           "Registers, local memory and occupancy need nvcc: build the target "
           "kernel_resources.\n");
     }
-    if (!json.empty()) {
-      AtomicFile file(json);
-      file.write(json_of(report).dump(1) + "\n");
-      file.commit();
-    }
+    if (!json.empty()) write_file(json, json_of(report).dump(1) + "\n");
   });
 }

@@ -370,9 +370,7 @@ void run_lesson(const Options& options) {
     ember.descend(static_cast<float>(options.rate));
   }
 
-  AtomicFile file(options.picture);
-  file.write(regions_svg(pictures, ember.points(), ember.labels()));
-  file.commit();
+  write_file(options.picture, regions_svg(pictures, ember.points(), ember.labels()));
   fmt::print("\nThe classes that the network sees: {}\n", options.picture);
   EMBER_REQUIRE(options.steps < 1000 || loss < first / 4, "the network has not learned");
 }
