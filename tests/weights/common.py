@@ -16,7 +16,7 @@ from ember_weights import Tensors
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "weights"
 GOLDEN = ROOT / "tests" / "golden"
-SHARED_H5 = "keras_mobilenet_v2_1.0_224_no_top.h5"
+KERAS_H5 = "keras_mobilenet_v2_1.0_224_no_top.h5"
 
 
 def asset(name: str) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import keras_file
-from common import SHARED_H5, WEIGHTS, ScriptTest, asset, drawn_base, write_keras_2, write_keras_3
+from common import KERAS_H5, WEIGHTS, ScriptTest, asset, drawn_base, write_keras_2, write_keras_3
 from ember_weights import canonical_bytes, manifest, read_safetensors, sha256, tensor_hashes
 
 PACKAGE_SECONDS = 120
@@ -147,7 +147,7 @@ class TrueWeights(ScriptTest):
         self.assertEqual(tensor_hashes(read_safetensors(self.out)[0]), manifest()["tensors"])
 
     def test_keras_file(self):
-        source = asset(SHARED_H5)
+        source = asset(KERAS_H5)
         self.assertEqual(sha256(source.read_bytes()), manifest()["sources"][source.name])
         result = self.call("fetch", source, self.out)
         self.assert_succeeds(result)

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from common import (
-    SHARED_H5, ScriptTest, asset, drawn_base, keras_tensor, write_keras_2, write_keras_3,
+    KERAS_H5, ScriptTest, asset, drawn_base, keras_tensor, write_keras_2, write_keras_3,
 )
 from ember_weights import read_safetensors
 
@@ -84,7 +84,7 @@ class Conversion(ScriptTest):
         self.assertEqual((metadata["image_size"], metadata["scale"]), ("128", "unit"))
 
     def test_imagenet_weights_equal_their_source(self):
-        source = asset(SHARED_H5)
+        source = asset(KERAS_H5)
         self.convert(source)
         tensors, _ = read_safetensors(self.out)
         compared = 0
