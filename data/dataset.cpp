@@ -66,7 +66,8 @@ Photos read_photos(const std::filesystem::path& image_folder, const std::vector<
   EMBER_REQUIRE(side > 0, "read_photos: side {}", side);
   auto [files, photo_of] = photo_files(rows);
   const auto count = static_cast<int64_t>(files.size());
-  Photos photos{.pixels = ByteTensor({count, side, side, 3}), .photo_of = std::move(photo_of)};
+  Photos photos{.pixels = ByteTensor::zeros({count, side, side, 3}),
+                .photo_of = std::move(photo_of)};
   const auto take = [&](int64_t i, const ByteTensor& image) {
     ByteTensor resized = photos.pixels.rows(i, i + 1).reshape({side, side, 3});
     resize_bilinear(image, resized);

@@ -30,7 +30,7 @@ FaceDataset load_face_dataset(const FaceDatasetOptions& options) {
   };
   const int64_t photo_count =
       options.whole_photos ? static_cast<int64_t>(files.size()) : data.row_count();
-  data.photos.pixels = ByteTensor({photo_count, side, side, 3});
+  data.photos.pixels = ByteTensor::zeros({photo_count, side, side, 3});
   faces.crops.resize(data.rows.size());
   std::vector<uint64_t> hashes(files.size());
   const auto take = [&](int64_t file, const ByteTensor& image) {
