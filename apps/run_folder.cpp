@@ -1,9 +1,13 @@
 #include "apps/run_folder.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "tensor/atomic_file.h"
 #include "tensor/error.h"
@@ -42,6 +46,17 @@ fs::path first_free(const std::string& app) {
   }
 }
 
+/// Locks the folder until the descriptor is closed, which the end of the process does at the
+/// latest.
+int locked(const fs::path& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(descriptor);
+    fail(ExitCode::usage, "{}: this run is under way; stop it first", folder.string());
+  }
+  return descriptor;  // of a file system that knows no locks, one without
+}
+
 fs::path given(const fs::path& folder) {
   make_new_folder(folder, "--output-dir");
   return folder;
@@ -66,21 +81,25 @@ void make_new_folder(const fs::path& folder, const std::string& option) {
 }
 
 RunFolder::RunFolder(const fs::path& output_dir, const std::string& app)
-    : path_(output_dir.empty() ? first_free(app) : given(output_dir)) {}
+    : path_(output_dir.empty() ? first_free(app) : given(output_dir)), lock_(locked(path_)) {}
+
+RunFolder::RunFolder(fs::path path) : path_(std::move(path)), lock_(locked(path_)), kept_(true) {
+  std::error_code ignored;
+  for (const auto& entry : fs::recursive_directory_iterator(path_, ignored)) {
+    if (is_temporary(entry.path())) fs::remove(entry.path(), ignored);
+  }
+}
 
 RunFolder RunFolder::reopen(const fs::path& folder) {
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
     fail(ExitCode::cannot_create, "{}: cannot write into the folder; make it writable",
          folder.string());
   }
-  std::error_code ignored;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, ignored)) {
-    if (is_temporary(entry.path())) fs::remove(entry.path(), ignored);
-  }
   return RunFolder(folder);
 }
 
 RunFolder::~RunFolder() {
+  if (lock_ >= 0) close(lock_);
   if (kept_) return;
   std::error_code ignored;
   for (auto name = written_.rbegin(); name != written_.rend(); ++name) {
@@ -91,9 +110,7 @@ RunFolder::~RunFolder() {
 }
 
 void RunFolder::write(const std::string& name, std::string_view content) {
-  AtomicFile file(path_ / name);
-  file.write(content);
-  file.commit();
+  write_file(path_ / name, content);
   written_.push_back(name);
 }
 

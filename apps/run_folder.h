@@ -23,7 +23,8 @@ class RunFolder {
   /// Throws as make_new_folder.
   RunFolder(const std::filesystem::path& output_dir, const std::string& app);
 
-  /// Opens the folder of a run that goes on, and removes what was half-written in it.
+  /// Opens the folder of a run that goes on, and removes what was half-written in it. Throws
+  /// Error(cannot_create) when it cannot be written, Error(usage) when the run is under way.
   static RunFolder reopen(const std::filesystem::path& folder);
 
   /// Removes the folder and what was written to it, and `runs` where it is empty then, unless there
@@ -42,9 +43,11 @@ class RunFolder {
   void keep() { kept_ = true; }
 
  private:
-  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)), kept_(true) {}
+  explicit RunFolder(std::filesystem::path path);
 
   std::filesystem::path path_;
+  int lock_;  ///< a descriptor of the folder, which keeps other processes from going on with the
+              ///< run
   std::vector<std::string> written_;
   bool kept_ = false;
 };

@@ -45,6 +45,18 @@ TEST_CASE("a given folder is made with its parents, and refused when something i
   }
 }
 
+TEST_CASE("the folder of a run that is under way is nobody else's") {
+  const TemporaryFolder temporary;
+  {
+    RunFolder folder(temporary / "run", "app");
+    folder.keep();
+    CHECK_THROWS_WITH_AS(RunFolder::reopen(folder.path()), doctest::Contains("is under way"),
+                         Error);
+  }
+  const RunFolder again = RunFolder::reopen(temporary / "run");
+  CHECK_THROWS_WITH_AS(RunFolder::reopen(again.path()), doctest::Contains("is under way"), Error);
+}
+
 TEST_CASE("a run that comes to nothing takes its folder away, but no file of others") {
   const TemporaryFolder temporary;
   const auto path = temporary / "run";
