@@ -14,6 +14,7 @@ namespace ember {
 namespace {
 
 constexpr int64_t kColumns = 8;
+constexpr int64_t kMostSamples = 64;
 constexpr int64_t kGap = 2;
 constexpr int64_t kPhotoSide = 320;  // the longer one
 
@@ -61,11 +62,12 @@ ByteTensor sample_sheet(const Dataset& dataset, const std::vector<int64_t>& rows
   LoaderSource source(dataset, rows, options);
   source.start_epoch(0);
   const Tensor images = source.next()->images.on(Device::cpu);
+  const int64_t count = std::min(kMostSamples, images.dim(0));
   const int64_t side = images.dim(1) + kGap;
-  const int64_t lines = (images.dim(0) + kColumns - 1) / kColumns;
-  ByteTensor sheet = ByteTensor::filled(
-      {lines * side - kGap, std::min(kColumns, images.dim(0)) * side - kGap, 3}, 255);
-  for (int64_t i = 0; i < images.dim(0); ++i) {
+  const int64_t lines = (count + kColumns - 1) / kColumns;
+  ByteTensor sheet =
+      ByteTensor::filled({lines * side - kGap, std::min(kColumns, count) * side - kGap, 3}, 255);
+  for (int64_t i = 0; i < count; ++i) {
     const Tensor image = images.rows(i, i + 1).reshape(dataset.image_shape());
     paste(unscaled(image, scaling_of(options.scale)), sheet, i / kColumns * side,
           i % kColumns * side);
