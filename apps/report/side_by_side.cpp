@@ -87,10 +87,10 @@ std::string protocols(const std::vector<FinishedRun>& runs) {
   return html;
 }
 
-/// The same program's run under the protocol `photos`, or null.
+/// The run that differs from one of the notebook's in its protocol alone, `photos`; or null.
 const FinishedRun* without_leak(const std::vector<FinishedRun>& runs, const FinishedRun& leaking) {
   const auto found = std::find_if(runs.begin(), runs.end(), [&](const FinishedRun& run) {
-    return run.app == leaking.app && run.model == leaking.model && run.protocol == "photos";
+    return run.protocol == "photos" && run.settings == leaking.settings;
   });
   return found == runs.end() ? nullptr : &*found;
 }
@@ -127,6 +127,14 @@ std::string commands(const std::vector<FinishedRun>& runs) {
   return "<pre>" + html::escaped(lines) + "</pre>\n";
 }
 
+Json settings_of(Json args) {
+  for (const char* other :
+       {"command", "protocol", "output_dir", "progress", "threads", "device", "conv"}) {
+    args.erase(other);
+  }
+  return args;
+}
+
 }  // namespace
 
 FinishedRun read_run(const std::filesystem::path& folder) {
@@ -134,7 +142,7 @@ FinishedRun read_run(const std::filesystem::path& folder) {
   const Json report = read_json(folder / "report.json");
   try {
     const Json& test = report.at("test");
-    return {.app = args.at("app"),
+    return {.settings = settings_of(args),
             .command = args.at("command"),
             .model = args.at("model"),
             .protocol = args.at("protocol"),

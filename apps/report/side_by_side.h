@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@ namespace ember {
 
 /// What the folder of a run that has come to its end tells.
 struct FinishedRun {
-  std::string app;
+  nlohmann::json settings;  ///< what of args.json may change its numbers, but for the protocol
   std::string command;
   std::string model;
   std::string protocol;
@@ -24,8 +25,8 @@ struct FinishedRun {
 /// run writes them.
 FinishedRun read_run(const std::filesystem::path& folder);
 
-/// One self-contained page that lays runs side by side. Where a program was run under the protocols
-/// `notebook` and `photos`, it says what the leak between training and test was worth.
+/// One self-contained page that lays runs side by side. Where two differ in nothing but the
+/// protocol, `notebook` and `photos`, it says what the leak between training and test was worth.
 std::string side_by_side_html(const std::vector<FinishedRun>& runs);
 
 }  // namespace ember
