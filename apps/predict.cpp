@@ -4,7 +4,9 @@
 #include <optional>
 #include <system_error>
 
-#include "apps/options.h"
+#include "apps/machine.h"
+#include "apps/model_options.h"
+#include "apps/option_group.h"
 #include "apps/predict/annotated_photos.h"
 #include "apps/predict/output.h"
 #include "apps/predict/photo_names.h"
@@ -13,7 +15,6 @@
 #include "apps/weights.h"
 #include "data/annotations.h"
 #include "data/image.h"
-#include "data/resize.h"
 #include "data/scaling.h"
 #include "kernels/global_average_pool.h"
 #include "nn/metrics.h"
@@ -43,20 +44,11 @@ struct PredictOptions {
 };
 
 /// A photo as a batch of one.
-Tensor read_input(const std::filesystem::path& path, int64_t side, Scale scale) {
-  ByteTensor resized({side, side, 3});
-  resize_bilinear(read_image(path), resized);
-  Tensor input({side, side, 3});
-  scale_pixels(resized, scale, input);
-  return input.reshape({1, side, side, 3});
-}
-
-// Another side than the models can take is no input at all for them.
-void check_image_size(int64_t side, const ModelFile& file) {
-  if (!architecture(file.description.architecture).takes(side)) {
-    fail(ExitCode::data, "{}: its image_size {} does not fit {}; give --features an --image-size",
-         file.path.string(), side, file.description.architecture);
-  }
+Tensor read_input(const std::filesystem::path& path, const Viewing& viewing, Scale scale) {
+  const ByteTensor seen = network_input(read_image(path), {}, viewing);
+  Tensor input(seen.shape());
+  scale_pixels(seen, scale, input);
+  return input.reshape({1, viewing.side, viewing.side, 3});
 }
 
 /// What a run has come to.
@@ -114,11 +106,14 @@ void print(const Photo& photo, const OutputFormat& format, const OutputColumns& 
   }
 }
 
+// Folders and names have been found good where they were read.
+[[noreturn]] void fail_without_photos() {
+  fail(ExitCode::no_input, "standard input names no photo; give one a line");
+}
+
 /// Throws where photos were missing.
 void complain(const Tally& tally) {
-  if (tally.photos == 0) {
-    fail(ExitCode::no_input, "standard input names no photo; give one a line");
-  }
+  if (tally.photos == 0) fail_without_photos();
   if (tally.unreadable == 0) return;
   const int64_t others = tally.unreadable - static_cast<int64_t>(tally.first_unreadable.size());
   fail(ExitCode::no_input, "{} of {} photos could not be read: {}{}", tally.unreadable,
@@ -137,12 +132,10 @@ void predict_classes(const PredictOptions& options, const ModelFile& file, Devic
     fail(ExitCode::usage, "--image-size {}: {} was trained at {}; leave --image-size out",
          options.image_size, file.path.string(), description.image_size);
   }
-  check_image_size(description.image_size, file);
   const Viewing viewing = viewing_of(options, file);
   const OutputColumns columns{description.classes, !viewing.annotations.empty()};
   const OutputFormat& format = options.json ? kJsonOutput : options.csv ? kCsvOutput : kTextOutput;
-  Model model = build_model(description);
-  load_weights(model, file);
+  Model model = load_model(file);
   model.to(device);
   std::optional<AnnotatedPhotos> annotated;
   if (!options.annotate.empty()) annotated.emplace(options.annotate, description.classes);
@@ -180,7 +173,7 @@ std::vector<std::filesystem::path> all_photos(const std::vector<std::filesystem:
 }
 
 void write_features(const PredictOptions& options, ModelFile file, Device device) {
-  ModelDescription description = file.description;
+  ModelDescription& description = file.description;
   if (description.architecture != "mobilenet_v2") {
     fail(ExitCode::data, "{}: holds weights of {}, and features are MobileNetV2's",
          file.path.string(), description.architecture);
@@ -188,28 +181,31 @@ void write_features(const PredictOptions& options, ModelFile file, Device device
   std::erase_if(file.tensors, [](const auto& item) { return item.first.starts_with("dense"); });
   description.classes.clear();
   if (options.image_size != 0) description.image_size = options.image_size;
-  check_image_size(description.image_size, file);
-  Model base = build_model(description);
-  load_weights(base, file);
+  Model base = load_model(file);
   base.to(device);
 
   const std::vector<std::filesystem::path> photos = all_photos(options.photos);
+  if (photos.empty()) fail_without_photos();
   const auto count = static_cast<int64_t>(photos.size());
+  const Viewing viewing{
+      .side = description.image_size, .classes = {}, .margin = description.margin};
   const Shape map = base.output_shape(base.last());
-  Tensor maps({count, map[1], map[2], map[3]});
+  Tensor features({count, map[3]});
+  Tensor maps;  // of all photos, where they are asked for: some 50 times as large as the features
+  if (!options.feature_map.empty()) maps = Tensor({count, map[1], map[2], map[3]});
   for (int64_t i = 0; i < count; ++i) {
     check_interrupt();
-    const Tensor input = read_input(photos[static_cast<size_t>(i)], description.image_size,
-                                    parse_scale(description.scale));
-    Tensor row = maps.rows(i, i + 1);
-    row.copy_from(base.forward(input.on(device), {}));
+    const Tensor input =
+        read_input(photos[static_cast<size_t>(i)], viewing, parse_scale(description.scale));
+    const Tensor own_map = base.forward(input.on(device), {}).on(Device::cpu);
+    Tensor own_features = features.rows(i, i + 1);
+    global_average_pool_forward(own_map, {}, own_features);
+    if (!options.feature_map.empty()) maps.rows(i, i + 1).copy_from(own_map);
   }
   if (!options.feature_map.empty()) {
     write_safetensors(options.feature_map, {.metadata = {}, .tensors = {{"feature_map", maps}}});
   }
   if (!options.features.empty()) {
-    Tensor features({count, map[3]});
-    global_average_pool_forward(maps, {}, features);
     write_safetensors(options.features, {.metadata = {}, .tensors = {{"features", features}}});
   }
 }
@@ -236,48 +232,40 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
   CLI::App app("Says what a trained network sees in photos, or writes MobileNetV2's features.",
                "predict");
   ember::PredictOptions options;
-  app.add_option("PHOTO", options.photos,
-                 "Photos (JPEG, PNG or BMP), folders of them, or - for names from standard input, "
-                 "one a line")
-      ->type_name("")
-      ->required()
-      ->check(ember::not_empty());
-  app.add_option("--weights", options.weights, "Weights file, such as best.safetensors")
-      ->required()
-      ->type_name("FILE")
-      ->check(ember::not_empty());
+  ember::OptionGroup group(app);
+  group
+      .add_path("PHOTO", "", options.photos,
+                "Photos (JPEG, PNG or BMP), folders of them, or - for names from standard input, "
+                "one a line")
+      ->required();
+  ember::add_weights_option(app, options.weights);
   CLI::Option* annotations =
-      app.add_option("--annotations", options.annotations,
+      group.add_path("--annotations", "DIR", options.annotations,
                      "Folder with the faces of each photo, <name of the photo>.xml (PASCAL VOC): a "
-                     "prediction a face, beside its true class")
-          ->type_name("DIR")
-          ->check(ember::not_empty());
-  app.add_option("--margin", options.margin, "What is shown around a face, of its longer side")
-      ->type_name("PERCENT")
-      ->check(ember::face_margin())
+                     "prediction a face, beside its true class");
+  group
+      .add_number("--margin", "PERCENT", options.margin, ember::face_margin(),
+                  "What is shown around a face, of its longer side")
       ->default_str("that of the weights")
       ->needs(annotations);
-  CLI::Option* json = app.add_flag("--json", options.json, "Print a JSON list");
-  CLI::Option* csv = app.add_flag("--csv", options.csv, "Print a CSV table")->excludes(json);
+  CLI::Option* json = group.add_flag("--json", options.json, "Print a JSON list");
+  CLI::Option* csv = group.add_flag("--csv", options.csv, "Print a CSV table")->excludes(json);
   CLI::Option* annotate =
-      app.add_option("--annotate", options.annotate,
-                     "New folder for copies of the photos, with the predictions drawn on them")
-          ->type_name("DIR")
-          ->check(ember::not_empty());
+      group.add_path("--annotate", "DIR", options.annotate,
+                     "New folder for copies of the photos, with the predictions drawn on them");
   const auto add_features = [&](const std::string& name, std::filesystem::path& path,
                                 const std::string& description) {
-    CLI::Option* option = app.add_option(name, path, description);
-    option->type_name("FILE")->check(ember::not_empty());
+    CLI::Option* option = group.add_path(name, "FILE", path, description);
     for (CLI::Option* other : {annotations, json, csv, annotate}) option->excludes(other);
   };
   add_features("--features", options.features,
                "Write the pooled features here, tensor `features` (images, 1280)");
   add_features("--feature-map", options.feature_map,
                "Write the last feature maps here, tensor `feature_map` (images, S/32, S/32, 1280)");
-  app.add_option("--image-size", options.image_size,
-                 "Side to which photos are resized for features, a multiple of 32")
-      ->type_name("PIXELS")
-      ->check(ember::whole_number(32, ember::kLargestSide, 32))
+  group
+      .add_number("--image-size", "PIXELS", options.image_size,
+                  ember::whole_number(32, ember::kLargestSide, 32),
+                  "Side to which photos are resized for features, a multiple of 32")
       ->default_str("that of the weights");
   ember::add_machine_options(app, options.device, options.threads);
   ember::add_conv_option(app, options.conv);

@@ -23,13 +23,19 @@ std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-/// Of the rows and images that a run learns from and is tested on.
-uint32_t checksum_of(const StudyData& data) {
+/// Of the rows and images that a run learns from and is tested on, and of the weights that it
+/// begins with.
+uint32_t checksum_of(const StudyData& data, const std::filesystem::path& weights) {
   const Dataset& dataset = data.dataset();
   uint32_t sum = checksum(std::as_bytes(dataset.photos.pixels.values()));
   sum = checksum(std::as_bytes(std::span(dataset.labels)), sum);
   sum = checksum(std::as_bytes(std::span(dataset.photos.photo_of)), sum);
-  return checksum(std::as_bytes(std::span(data.split_json)), sum);
+  sum = checksum(std::as_bytes(std::span(data.split_json)), sum);
+  if (weights.empty()) return sum;
+  for (const auto& [name, tensor] : read_model_file(weights).tensors) {
+    sum = checksum(std::as_bytes(tensor.values()), sum);
+  }
+  return sum;
 }
 
 /// The classes' shares of a batch: their shares of `rows`, evened out by a power.
@@ -109,7 +115,8 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
              ModelDescription description)
     : options_(options),
       data_(data),
-      rules_(rules_of(parse_protocol(options.protocol))),
+      protocol_(parse_protocol(options.protocol)),
+      rules_(rules_of(protocol_)),
       description_(std::move(description)),
       app_(app),
       folder_(folder_for(options, app)),
@@ -117,8 +124,8 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
       checkpoints_(folder_.path()) {
   description_.scale = options.scale;
   description_.margin.reset();
-  if (parse_protocol(options.protocol) == Protocol::faces) description_.margin = options.margin;
-  state_.data_checksum = checksum_of(data);
+  if (protocol_ == Protocol::faces) description_.margin = options.margin;
+  state_.data_checksum = checksum_of(data, options.weights);
   args_ = {{"app", app}, {"version", EMBER_VERSION}};
   args_.update(to_json(options));
   args_["classes"] = data.dataset().classes;
@@ -136,7 +143,8 @@ void Study::read_checkpoint() {
   if (const auto checkpoint = checkpoints_.newest()) {
     resumed_ = to_run_state(*checkpoint);
     if (resumed_->data_checksum != state_.data_checksum) {
-      fail(ExitCode::data, "--resume {}: its photos are not what they were; start a new run",
+      fail(ExitCode::data,
+           "--resume {}: its photos or first weights are not what they were; start a new run",
            folder);
     }
     return;
@@ -263,6 +271,10 @@ void Study::test(Model& model) {
   if (fold.probabilities.empty()) {
     LoaderSource source(data_.dataset(), split().test, loader_options(false, model.device()));
     const Evaluation evaluation = evaluate(model, source);
+    if (!std::isfinite(evaluation.loss)) {
+      fail(ExitCode::data,
+           "the loss is not a number in the test; lower the learning rate or look at the images");
+    }
     fold.probabilities = evaluation.probabilities;
     fold.test_loss = evaluation.loss;
   }
@@ -322,7 +334,7 @@ void Study::finish() {
         {name, balanced_accuracy(counts), balanced_accuracy_interval(counts)});
   };
   add_estimates(description_.architecture, confusion);
-  if (parse_protocol(options_.protocol) == Protocol::faces) {
+  if (protocol_ == Protocol::faces) {
     TestResult majority;
     TestResult linear;
     const Dataset thumbnails = thumbnails_of(dataset);

@@ -5,13 +5,13 @@
 #include <string>
 
 #include "apps/checkpoint.h"
-#include "apps/options.h"
 #include "apps/progress.h"
 #include "apps/protocol.h"
 #include "apps/run_folder.h"
 #include "apps/run_state.h"
 #include "apps/study_data.h"
 #include "apps/test_result.h"
+#include "apps/training_options.h"
 #include "data/loader.h"
 #include "nn/model_file.h"
 #include "nn/summary.h"
@@ -68,6 +68,7 @@ class Study {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const TrainingOptions& options_;
   const StudyData& data_;
+  const Protocol protocol_;
   const TrainingRules& rules_;
   ModelDescription description_;
   std::string app_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -27,9 +28,17 @@ StudyData load_notebook(const fs::path& folder, const TrainingOptions& options) 
 }
 
 /// Balances the rows that train as the notebook balances all.
-void balance_by_copies(const Dataset& dataset, std::vector<int64_t>& rows, uint32_t seed) {
+void balance_by_copies(const fs::path& folder, const Dataset& dataset, std::vector<int64_t>& rows,
+                       uint32_t seed) {
   std::vector<int32_t> labels;
   for (const int64_t row : rows) labels.push_back(dataset.labels[static_cast<size_t>(row)]);
+  for (size_t k = 0; k < dataset.classes.size(); ++k) {
+    if (std::find(labels.begin(), labels.end(), static_cast<int32_t>(k)) != labels.end()) continue;
+    fail(ExitCode::data,
+         "{}: class {} has no photo left to train on: its photos are too few, or too much alike; "
+         "add photos, or give fewer --folds",
+         folder.string(), dataset.classes[k]);
+  }
   std::vector<int64_t> balanced;
   for (const int64_t draw : oversample(labels, dataset.classes, seed)) {
     balanced.push_back(rows[static_cast<size_t>(draw)]);
@@ -62,13 +71,13 @@ StudyData load_split_by_photos(const fs::path& folder, const TrainingOptions& op
          folder.string());
   }
   if (options.patience > 0 && study.folds.front().validation.empty()) {
-    fail(ExitCode::usage, "--patience {}: this split validates nothing; leave --patience out",
+    fail(ExitCode::usage, "--patience {}: this split validates nothing; give --patience 0",
          options.patience);
   }
   study.split_json = split_json(study.faces, study.folds);
   if (whole_photos) {
     for (Split& split : study.folds) {
-      balance_by_copies(study.dataset(), split.train, static_cast<uint32_t>(options.seed));
+      balance_by_copies(folder, study.dataset(), split.train, static_cast<uint32_t>(options.seed));
     }
   }
   return study;

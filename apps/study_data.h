@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "apps/options.h"
+#include "apps/training_options.h"
 #include "data/face_dataset.h"
 #include "data/split.h"
 #include "tensor/temporary_folder.h"

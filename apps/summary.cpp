@@ -2,7 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "apps/options.h"
+#include "apps/model_options.h"
+#include "apps/option_group.h"
 #include "apps/program.h"
 #include "nn/model_file.h"
 #include "tensor/error.h"
@@ -19,7 +20,8 @@ struct SummaryOptions {
 void print_summary(SummaryOptions options) {
   ModelDescription& model = options.model;
   if (options.weights.empty()) {
-    const Architecture& network = architecture_for(model.architecture, model.image_size);
+    const Architecture& network =
+        architecture_for(model.architecture, model.width_multiplier, model.image_size);
     if (options.classes == 0 && !network.has_base) {
       fail(ExitCode::usage, "--classes 0: {} is nothing without its classes", network.name);
     }
@@ -38,21 +40,13 @@ int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broke
   CLI::App app("Prints the layer table of a network.", "summary");
   ember::SummaryOptions options;
   ember::add_model_options(app, options.model.architecture, options.model.width_multiplier);
-  app.add_option("--image-size", options.model.image_size, "Side of its images")
-      ->type_name("PIXELS")
-      ->check(ember::whole_number(1, ember::kLargestSide))
-      ->group("Model")
-      ->capture_default_str();
-  app.add_option("--classes", options.classes, "How many classes it tells apart; 0: the base alone")
-      ->type_name("N")
-      ->check(ember::whole_number(0, 1'000'000))
-      ->group("Model")
-      ->capture_default_str();
+  ember::OptionGroup group(app, "Model");
+  group.add_number("--image-size", "PIXELS", options.model.image_size,
+                   ember::whole_number(1, ember::kLargestSide), "Side of its images");
+  group.add_number("--classes", "N", options.classes, ember::whole_number(0, 1'000'000),
+                   "How many classes it tells apart; 0: the base alone");
   CLI::Option* weights =
-      app.add_option("--weights", options.weights, "The network of a weights file instead")
-          ->type_name("FILE")
-          ->check(ember::not_empty())
-          ->group("Model");
+      group.add_path("--weights", "FILE", options.weights, "The network of a weights file instead");
   for (const char* name : {"--model", "--width", "--image-size", "--classes"}) {
     weights->excludes(app.get_option(name));
   }

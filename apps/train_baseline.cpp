@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
 
-#include "apps/options.h"
 #include "apps/program.h"
 #include "apps/train_network.h"
+#include "apps/training_options.h"
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): a broken option table
   CLI::App app("Trains the study's small convolutional network on photos, from random weights.",

@@ -2,9 +2,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include "apps/options.h"
+#include "apps/machine.h"
 #include "apps/program.h"
 #include "apps/study.h"
+#include "apps/training_options.h"
 #include "apps/weights.h"
 #include "nn/mobilenet_v2.h"
 #include "tensor/error.h"

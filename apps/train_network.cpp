@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "apps/machine.h"
+#include "apps/model_options.h"
 #include "apps/study.h"
 #include "apps/weights.h"
 #include "nn/mobilenet_v2.h"
@@ -51,12 +53,8 @@ void train_network(TrainingOptions options, const std::string& app, const std::s
   if (options.model.empty()) {
     fail(ExitCode::usage, "give --model {}", fmt::join(architecture_names(), "|"));
   }
-  const Architecture& network = architecture_for(options.model, options.image_size);
+  architecture_for(options.model, options.width, options.image_size);
   if (options.width == 0 && options.weights.empty()) options.width = 1;
-  if (!network.has_width && options.width != 0 && options.width != 1) {
-    fail(ExitCode::usage, "--width {}: {} has no width; leave --width out", options.width,
-         network.name);
-  }
   std::optional<ModelFile> weights;
   if (!options.weights.empty()) {
     weights = read_initial_weights(options.weights, options.model);

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "apps/options.h"
+#include "apps/training_options.h"
 
 namespace ember {
 

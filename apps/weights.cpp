@@ -36,8 +36,10 @@ ModelFile read_weights(const std::filesystem::path& path) {
 ModelFile read_initial_weights(const std::filesystem::path& path, const std::string& architecture) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    fail(ExitCode::no_input, "{}: no such file; `weights/fetch {}` gets MobileNetV2's weights",
-         path.string(), path.string());
+    fail(ExitCode::no_input, "{}: no such file; {}", path.string(),
+         architecture == "mobilenet_v2"
+             ? fmt::format("`weights/fetch {}` gets MobileNetV2's weights", path.string())
+             : "leave --weights out for random ones");
   }
   ModelFile file = read_weights(path);
   if (file.description.architecture != architecture) {

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "apps/options.h"
+#include "apps/training_options.h"
 #include "nn/model_file.h"
 
 /// What the programs ask of a weights file beyond its being one.

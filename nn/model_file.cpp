@@ -52,6 +52,16 @@ class MetadataReader {
     return result;
   }
 
+  /// Of images that a network takes.
+  int64_t side(const std::string& key, const Architecture& network) const {
+    const auto side = number<int64_t>(key, 1, kLargestSide);
+    if (!network.takes(side)) {
+      fail(ExitCode::data, "{}: {} is `{}`, and {} takes {}; convert it as weights/README.md says",
+           path_.string(), key, side, network.name, network.sides());
+    }
+    return side;
+  }
+
   std::vector<std::string> names(const std::string& key) const {
     const auto json = nlohmann::json::parse(text(key), nullptr, false);
     const bool strings =
@@ -71,7 +81,7 @@ ModelDescription read_description(const MetadataReader& metadata) {
   ModelDescription description;
   description.architecture = metadata.one_of("architecture", architecture_names());
   description.classes = metadata.names("classes");
-  description.image_size = metadata.number<int64_t>("image_size", 1, 8192);
+  description.image_size = metadata.side("image_size", architecture(description.architecture));
   description.scale = metadata.one_of("scale", {"unit", "symmetric", "imagenet"});
   if (metadata.has("margin")) description.margin = metadata.number<double>("margin", 0, 1000);
   if (architecture(description.architecture).has_width) {
@@ -127,6 +137,12 @@ std::map<std::string, Tensor> weights_of(const Model& model) {
     weights[name_of(layer, parameter)] = parameter.value.on(Device::cpu);
   });
   return weights;
+}
+
+Model load_model(const ModelFile& file) {
+  Model model = build_model(file.description);
+  load_weights(model, file);
+  return model;
 }
 
 void load_weights(Model& model, const ModelFile& file) { load_weights(model, file, model.last()); }

@@ -35,6 +35,9 @@ std::map<std::string, Tensor> weights_of(const Model& model);
 void load_weights(Model& model, const ModelFile& file);
 void load_weights(Model& model, const ModelFile& file, Value last);
 
+/// The network of a file, with its weights. Throws as load_weights.
+Model load_model(const ModelFile& file);
+
 /// Writes all parameters, through a temporary file.
 void save_model(const std::filesystem::path& path, const Model& model,
                 const ModelDescription& description);

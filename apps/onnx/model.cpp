@@ -81,7 +81,7 @@ std::string to_json(std::span<const Node> nodes, const Folds& folds) {
   return json.dump();
 }
 
-/// How a photo becomes the input.
+/// How a photo, or a face in it, becomes the input.
 std::map<std::string, std::string> preprocessing_of(const ModelDescription& description) {
   const ExactScaling scaling = exact_scaling_of(parse_scale(description.scale));
   const auto of_bytes = [&](std::array<double, 3> values) {
@@ -89,15 +89,26 @@ std::map<std::string, std::string> preprocessing_of(const ModelDescription& desc
     return fmt::format("[{:.10g}]", fmt::join(values, ","));
   };
   const std::string side = fmt::format("{}", description.image_size);
-  return {
+  const std::string bilinear = "bilinear, as OpenCV's INTER_LINEAR, whatever the aspect ratio";
+  std::map<std::string, std::string> metadata{
       {"input.colors", "RGB"},
       {"input.layout", "NCHW"},
       {"input.height", side},
       {"input.width", side},
-      {"input.resize", "bilinear, as OpenCV's INTER_LINEAR, whatever the aspect ratio"},
+      {"input.resize", bilinear},
       {"input.mean", of_bytes(scaling.mean)},
       {"input.std", of_bytes(scaling.std)},
   };
+  if (description.margin) {
+    metadata["input.margin"] = fmt::format("{}", *description.margin);
+    metadata["input.crop"] =
+        "a square about each face: as wide as the longer side of its box and input.margin per cent "
+        "of that at either end, no wider than the photo's shorter side, moved into the photo";
+    metadata["input.resize"] =
+        "halved, by means of 2x2 pixels, while more than twice as wide as the input; then " +
+        bilinear;
+  }
+  return metadata;
 }
 
 }  // namespace

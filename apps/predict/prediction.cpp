@@ -26,22 +26,6 @@ std::vector<Row> annotated_faces(const fs::path& photo, ImageSize size, const fs
   return read_voc_file(file, photo.string(), size, report);
 }
 
-/// As load_face_dataset() shows faces to a model of crops, and read_photos() of data/dataset.h
-/// photos to others.
-ByteTensor network_input(const ByteTensor& image, const std::optional<Box>& box,
-                         const Viewing& viewing) {
-  ByteTensor input({viewing.side, viewing.side, 3});
-  if (!viewing.margin) {
-    resize_bilinear(image, input);
-    return input;
-  }
-  const Box whole{0, 0, static_cast<int>(image.dim(1)), static_cast<int>(image.dim(0))};
-  const double margin = *viewing.margin / 100;
-  resize_crop(image, box ? square_around(*box, margin, {image.dim(0), image.dim(1)}) : whole,
-              input);
-  return input;
-}
-
 std::optional<size_t> class_index(const std::string& label, const Classes& classes) {
   const auto found = std::find(classes.begin(), classes.end(), label);
   if (found == classes.end()) return std::nullopt;
@@ -70,6 +54,20 @@ std::vector<Prediction> read_inputs(const fs::path& path, const Viewing& viewing
 size_t Prediction::predicted() const {
   return static_cast<size_t>(std::max_element(probabilities.begin(), probabilities.end()) -
                              probabilities.begin());
+}
+
+ByteTensor network_input(const ByteTensor& photo, const std::optional<Box>& box,
+                         const Viewing& viewing) {
+  ByteTensor input({viewing.side, viewing.side, 3});
+  if (!viewing.margin) {
+    resize_bilinear(photo, input);
+    return input;
+  }
+  const Box whole{0, 0, static_cast<int>(photo.dim(1)), static_cast<int>(photo.dim(0))};
+  const double margin = *viewing.margin / 100;
+  resize_crop(photo, box ? square_around(*box, margin, {photo.dim(0), photo.dim(1)}) : whole,
+              input);
+  return input;
 }
 
 std::vector<Photo> view_photos(const std::vector<PhotoName>& names, const Viewing& viewing) {

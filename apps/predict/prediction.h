@@ -44,6 +44,11 @@ struct Viewing {
   std::filesystem::path annotations{};
 };
 
+/// A face or, where there is no box, the whole photo as the network is shown it, (side, side, 3):
+/// as load_face_dataset() shows faces to a model of crops, and load_dataset() photos to others.
+ByteTensor network_input(const ByteTensor& photo, const std::optional<Box>& box,
+                         const Viewing& viewing);
+
 /// Reads photos in parallel, and no more of each than the network is shown.
 std::vector<Photo> view_photos(const std::vector<PhotoName>& names, const Viewing& viewing);
 

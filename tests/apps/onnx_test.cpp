@@ -192,6 +192,14 @@ TEST_CASE("export: metadata say how to make an input, and what the network is") 
   CHECK(metadata["input.mean"] == "[123.675,116.28,103.53]");
   CHECK(metadata["input.std"] == "[58.395,57.12,57.375]");
   CHECK_FALSE(metadata.contains("classes"));
+  CHECK_FALSE(metadata.contains("input.margin"));
+
+  ModelDescription faces = descriptions().at("mobilenet");
+  faces.margin = 12.5;
+  metadata = metadata_of(exported(faces, "fold"));
+  CHECK(metadata["input.margin"] == "12.5");
+  CHECK(metadata["input.crop"].find("a square about each face") == 0);
+  CHECK(metadata["input.resize"].find("halved") == 0);
 }
 
 TEST_CASE("export: a BatchNorm folds into a convolution that nothing else reads, and only there") {
@@ -270,7 +278,8 @@ TEST_CASE("export: what cannot be exported is refused, and leaves nothing") {
   refused("export --weights text.safetensors out.onnx", 65, "text.safetensors");
   refused("export --weights text.safetensors earlier.onnx", 65, "text.safetensors");
   CHECK(content(folder / "earlier.onnx") == "earlier");
-  refused("export --weights odd.safetensors out.onnx", 65, "image_size 100");
+  refused("export --weights odd.safetensors out.onnx", 65,
+          "image_size is `100`, and mobilenet_v2 takes multiples of 32");
   refused("export --weights base.safetensors out.pb", 64, "out.pb");
   refused("export --weights base.safetensors nowhere/out.onnx", 73, "nowhere/out.onnx");
   refused("export --weights base.safetensors --batch-norm drop out.onnx", 64, "'drop'");

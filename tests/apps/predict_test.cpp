@@ -311,7 +311,10 @@ TEST_CASE("predict: photos that cannot be read are named, and the others have th
   const std::string features = "predict --weights base.safetensors --features f.safetensors ";
   check_refused(folder.path(), features + photo + " gone.jpg", 66, "gone.jpg");
   check_refused(folder.path(), features + "none", 66, "none: no photo in this folder");
+  check_refused(folder.path(), features + "--feature-map m.safetensors - </dev/null", 66,
+                "standard input names no photo");
   CHECK_FALSE(fs::exists(folder / "f.safetensors"));
+  CHECK_FALSE(fs::exists(folder / "m.safetensors"));
   REQUIRE(run(folder.path(), features + "faces").code == 0);
   CHECK(read_safetensors(folder / "f.safetensors").tensors.at("features").dim(0) == 1);
 }

@@ -2,12 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <limits>
+#include <random>
 #include <set>
 #include <string>
 
 #include "data/faces.h"
+#include "data/image.h"
 #include "tensor/cuda/status.h"
 #include "tensor/safetensors.h"
 #include "tensor/temporary_folder.h"
@@ -65,6 +69,7 @@ TEST_CASE("folders, files and options that are no good are refused") {
           "--width 0.5: base.safetensors has the width 0.35");
   refused("train --data-dir faces --model baseline_cnn --width 0.5", 64, "--width");
   refused("summary", 64, "--weights FILE");
+  refused("summary --model baseline_cnn --width 0.5", 64, "--width 0.5: baseline_cnn has no width");
   refused("summary --model resnet10 --image-size 8", 64, "16 pixels or more");
   refused("summary --model resnet10 --classes 0", 64, "--classes 0");
   refused("summary --model resnet10 --weights base.safetensors", 64, "--weights");
@@ -74,6 +79,7 @@ TEST_CASE("folders, files and options that are no good are refused") {
   refused(kBaseline + "--output-dir faces", 73, "faces");
   refused(kBaseline + "--output-dir base.safetensors/run", 73, "base.safetensors/run");
   refused("train_mobilenet --data-dir faces", 66, "weights/fetch");
+  refused("train_baseline --data-dir faces --weights gone", 66, "leave --weights out");
   refused(kMobilenet + "--finetune --train-from block_99", 64, "block_99");
   refused("train_mobilenet --data-dir faces --weights ''", 64, "--weights");
   refused("train_baseline --data-dir faces --weights base.safetensors", 65, "mobilenet_v2");
@@ -145,6 +151,25 @@ TEST_CASE("a loss that is not a number stops training, says where, and leaves no
   // One step an epoch: only the validation sees what that step has done.
   check_refused(folder.path(), diverging + "4096", 65, "epoch 1 (baseline)");
   CHECK_FALSE(fs::exists(folder / "r"));
+  // A fold has no validation.
+  check_refused(folder.path(), diverging + "4096 --protocol faces --folds 2 --epochs 1", 65,
+                "in the test");
+}
+
+TEST_CASE("a class whose photos all fall to one side is refused by name") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 8; ++i) {
+    std::mt19937 random(static_cast<uint32_t>(i));
+    ByteTensor image({8, 8, 3});
+    for (uint8_t& value : image.values()) value = static_cast<uint8_t>(random());
+    const char* name = i < 7 ? "many" : "one";
+    fs::create_directories(folder / "pets" / name);
+    write_image(folder / "pets" / name / fmt::format("{}.png", i), image);
+  }
+  check_refused(folder.path(),
+                "train_baseline --image-size 16 --data-dir pets --protocol photos "
+                "--folds 4",
+                65, "pets: class one has no photo left to train on");
 }
 
 TEST_CASE(

@@ -195,9 +195,27 @@ TEST_CASE("what cannot be resumed is refused") {
   CHECK(content(folder / "stderr.txt").find("train_baseline --resume s") != std::string::npos);
   fs::remove_all(folder / "faces");
   write_face_photos(folder / "faces", 20, 2);
-  refused("train_baseline --resume s", 65, "s: its photos");
+  refused("train_baseline --resume s", 65, "s: its photos or first weights");
   write_text(folder / "s/args.json", "{}");
   refused("train_baseline --resume s", 65, "args.json");
+}
+
+TEST_CASE("a run goes on from another folder, with the weights that it began with") {
+  const TemporaryFolder folder;
+  write_face_photos(folder / "faces", 20, 1);
+  write_base(folder / "base.safetensors");
+  const std::string longer =
+      "train_mobilenet --image-size 32 --epochs 2000 --patience 0 --data-dir faces --weights "
+      "base.safetensors --output-dir r";
+  CHECK(run_for(2, "TERM", folder.path(), longer).code != 0);
+  REQUIRE_FALSE(checkpoints_in(folder / "r").empty());
+  fs::create_directory(folder / "elsewhere");
+  const Outcome outcome = run_for(2, "TERM", folder / "elsewhere", "train_mobilenet --resume ../r");
+  CAPTURE(outcome.errors);
+  CHECK(outcome.out.find("Going on after step") != std::string::npos);
+  CHECK(outcome.errors.find("error: ") == std::string::npos);
+  write_base(folder / "base.safetensors", /*seed=*/4);
+  check_refused(folder / "elsewhere", "train_mobilenet --resume ../r", 65, "first weights");
 }
 
 TEST_CASE("a disk that is full at any write ends a run with the checkpoint before intact") {

@@ -46,11 +46,11 @@ inline void check_refused(const std::filesystem::path& folder, const std::string
 }
 
 /// A narrow base with random weights, as `weights/fetch` would leave a real one.
-inline void write_base(const std::filesystem::path& path) {
+inline void write_base(const std::filesystem::path& path, uint64_t seed = 3) {
   const ModelDescription description{
       .width_multiplier = 0.35, .classes = {}, .image_size = 32, .scale = "symmetric"};
   Model base = build_model(description);
-  base.initialize(3);
+  base.initialize(seed);
   save_model(path, base, description);
 }
 

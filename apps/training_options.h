@@ -7,9 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "nn/architectures.h"
-#include "tensor/device.h"
-
 namespace ember {
 
 /// What is shown around a face where nothing else is said, per cent of its longer side.
@@ -63,44 +60,7 @@ void add_network_options(CLI::App& app, TrainingOptions& options);
 /// fine-tuning.
 void add_mobilenet_options(CLI::App& app, TrainingOptions& options);
 
-/// Declares --model and --width.
-void add_model_options(CLI::App& app, std::string& model, double& width);
-
-/// The architecture of --model. Throws Error(usage) when it takes no images of this --image-size.
-const Architecture& architecture_for(const std::string& model, int64_t image_size);
-
-/// Declares --device and --threads.
-void add_machine_options(CLI::App& app, std::string& device, int& threads);
-
-/// Declares --conv.
-void add_conv_option(CLI::App& app, std::string& conv);
-
-/// The device that "auto", "cpu" or "cuda" means on this machine, or "emulated" in a build that
-/// offers it. "auto" is never the emulated GPU; where a build with CUDA finds no GPU it says why on
-/// stderr and takes the CPU. Throws Error(unavailable) when "cuda" cannot be had.
-Device select_device(const std::string& name);
-
-/// Sets the number of threads (0: all), puts what was resolved into the arguments, and returns the
-/// device. Throws as select_device.
-Device use_machine(std::string& device, int& threads);
-
-/// Chooses the kernels of convolutions on the resolved device and puts them into `conv`: "own" or
-/// "cudnn". Throws Error(unavailable) when cuDNN is asked for and cannot be had.
-void use_conv(std::string& conv, const std::string& device);
-
-/// A validator for file and folder names.
-CLI::Validator not_empty();
-
-/// A validator for one of several words.
-CLI::Validator one_of(const std::vector<std::string>& words);
-
-/// A validator for what is shown around a face, per cent of its longer side.
-CLI::Validator face_margin();
-
-/// A validator for whole numbers in [low, high] that are a multiple of `factor`.
-CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor = 1);
-
-/// The options as args.json holds them.
+/// The options as args.json holds them: files and folders by their whole names.
 nlohmann::ordered_json to_json(const TrainingOptions& options);
 
 /// The options of the run that `options.resume` names, with the threads and the progress of

@@ -1,11 +1,12 @@
-#include "apps/options.h"
+#include "apps/training_options.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <string>
 
-#include "tensor/cuda/status.h"
 #include "tensor/error.h"
 
 namespace ember {
@@ -42,6 +43,8 @@ TEST_CASE("the protocol has defaults of its own, which what is asked for overrid
       parse(add_mobilenet_options, "--protocol faces --epochs 3 --margin 0");
   CHECK(faces.epochs == 3);
   CHECK(faces.patience == 0);
+  CHECK(parse(add_mobilenet_options, "--protocol photos").patience == 5);
+  CHECK(parse(add_mobilenet_options, "--protocol photos --folds 3").patience == 0);
   CHECK(faces.finetune_epochs == 18);
   CHECK(faces.finetune_lr == 2e-4);
   CHECK(faces.train_from == "block_3_expand");
@@ -59,7 +62,11 @@ TEST_CASE("each program trains its own network, and train any") {
   CHECK(any.patience == 0);
   CHECK(to_json(any)["model"] == "resnet10");
   CHECK_THROWS_AS(parse(add_network_options, "--model vgg"), CLI::ParseError);
-  CHECK_THROWS_AS(parse(add_network_options, "--model resnet10 --width 0"), CLI::ParseError);
+  for (const char* width : {"0", "nan", "5", "1x"}) {
+    CAPTURE(width);
+    CHECK_THROWS_AS(parse(add_network_options, fmt::format("--model resnet10 --width {}", width)),
+                    CLI::ParseError);
+  }
 }
 
 TEST_CASE("options reach their fields and args.json") {
@@ -70,7 +77,9 @@ TEST_CASE("options reach their fields and args.json") {
   CHECK(options.classes == std::vector<std::string>{"cat", "old dog"});
   CHECK(options.finetune);
   const auto json = to_json(options);
-  CHECK(json["data_dir"] == "photos");
+  CHECK(json["data_dir"] == std::filesystem::absolute("photos").string());
+  CHECK(json["weights"] == std::filesystem::absolute(options.weights).string());
+  CHECK(json["split"] == "");
   CHECK(json["classes"][1] == "old dog");
   CHECK(json["image_size"] == 64);
   CHECK(json["scale"] == "unit");
@@ -95,6 +104,9 @@ TEST_CASE("values that make no sense are refused by name") {
                            "--lr inf",
                            "--lr 1e999",
                            "--seed -1",
+                           "--seed 010",
+                           "--batch-size 08",
+                           "--lr 01",
                            "--seed 4294967296",
                            "--patience -1",
                            "--image-size 0",
@@ -127,27 +139,6 @@ TEST_CASE("the baseline takes any image size, and knows no fine-tuning") {
   CHECK(parse(add_baseline_options, "--image-size 100").image_size == 100);
   CHECK_THROWS_AS(parse(add_baseline_options, "--image-size 8"), CLI::ParseError);
   CHECK_THROWS_AS(parse(add_baseline_options, "--finetune"), CLI::ParseError);
-}
-
-TEST_CASE("auto is a real GPU where one can be used, and cuda asks for it") {
-  CHECK(select_device("cpu") == Device::cpu);
-  std::string conv = "auto";
-  use_conv(conv, "cpu");
-  CHECK(conv == "own");
-  const cuda::Status& status = cuda::status();
-  if (!status.emulated && status.usable()) {
-    CHECK(select_device("auto") == Device::cuda);
-    CHECK(select_device("cuda") == Device::cuda);
-    return;
-  }
-  CHECK(select_device("auto") == Device::cpu);
-  try {
-    select_device("cuda");
-    FAIL("cuda was accepted");
-  } catch (const Error& error) {
-    CHECK(error.code() == ExitCode::unavailable);
-    CHECK(std::string(error.what()).find("--device cuda: ") == 0);
-  }
 }
 
 }  // namespace ember

@@ -1,105 +1,27 @@
-#include "apps/options.h"
+#include "apps/training_options.h"
 
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <fstream>
 #include <functional>
 #include <limits>
 #include <type_traits>
 #include <utility>
 
+#include "apps/machine.h"
+#include "apps/model_options.h"
+#include "apps/option_group.h"
 #include "apps/protocol.h"
 #include "data/classes.h"
-#include "kernels/conv_backend.h"
-#include "tensor/cuda/status.h"
 #include "tensor/error.h"
-#include "tensor/parallel.h"
 
 namespace ember {
 namespace {
 
-#ifdef EMBER_OFFER_EMULATED
-constexpr bool kOffersEmulated = true;
-#else
-constexpr bool kOffersEmulated = false;
-#endif
-
 constexpr int64_t kMany = 1'000'000;
 // Of numpy's RandomState, whose oversampling a run follows.
 constexpr int64_t kLargestSeed = std::numeric_limits<uint32_t>::max();
-
-template <typename Number>
-bool parse(const std::string& text, Number& number) {
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && stop == end;
-}
-
-CLI::Validator positive_number() {
-  const auto check = [](const std::string& text) -> std::string {
-    double number = 0;
-    if (parse(text, number) && number > 0 && std::isfinite(number)) return "";
-    return fmt::format("'{}' is not a number above 0", text);
-  };
-  return {check, ""};
-}
-
-/// Declares options that stand under one heading of --help.
-class Group {
- public:
-  Group(CLI::App& app, std::string name) : app_(app), name_(std::move(name)) {}
-
-  template <typename T>
-  CLI::Option* add(const std::string& name, const std::string& type, T& value,
-                   const std::string& description) {
-    return app_.add_option(name, value, description)->type_name(type)->group(name_);
-  }
-
-  CLI::Option* add_path(const std::string& name, const std::string& type,
-                        std::filesystem::path& value, const std::string& description) {
-    return add(name, type, value, description)->check(not_empty());
-  }
-
-  template <typename Number>
-  CLI::Option* add_number(const std::string& name, const std::string& type, Number& value,
-                          CLI::Validator range, const std::string& description) {
-    return add(name, type, value, description)->check(std::move(range))->capture_default_str();
-  }
-
-  CLI::Option* add_choice(const std::string& name, std::string& value,
-                          const std::vector<std::string>& words, const std::string& description) {
-    return add(name, fmt::format("{}", fmt::join(words, "|")), value, description)
-        ->check(one_of(words))
-        ->capture_default_str();
-  }
-
-  void add_classes(std::vector<std::string>& classes, const std::string& description) {
-    app_.add_option_function<std::string>(
-            "--classes",
-            [&classes](const std::string& text) {
-              classes.clear();
-              for (const std::string& name : CLI::detail::split(text, ',')) {
-                classes.push_back(CLI::detail::trim_copy(name));
-              }
-              check_classes(classes);
-            },
-            description)
-        ->type_name("A,B,...")
-        ->group(name_);
-  }
-
-  void add_flag(const std::string& name, bool& value, const std::string& description) {
-    app_.add_flag(name, value, description)->group(name_);
-  }
-
- private:
-  CLI::App& app_;
-  std::string name_;
-};
 
 /// What the two programs say differently about the options they share.
 struct Wording {
@@ -110,16 +32,30 @@ struct Wording {
   int64_t smallest_side;
 };
 
+void add_classes(CLI::App& app, std::vector<std::string>& classes) {
+  app.add_option_function<std::string>(
+         "--classes",
+         [&classes](const std::string& text) {
+           classes.clear();
+           for (const std::string& name : CLI::detail::split(text, ',')) {
+             classes.push_back(CLI::detail::trim_copy(name));
+           }
+           check_classes(classes);
+         },
+         "Names of the classes, in the order of the model's outputs (default: those of "
+         "trained weights, else of the data as they appear)")
+      ->type_name("A,B,...")
+      ->group("Data");
+}
+
 void add_training_options(CLI::App& app, TrainingOptions& options, const Wording& wording) {
-  Group data(app, "Data");
+  OptionGroup data(app, "Data");
   data.add_path("--data-dir", "DIR", options.data_dir,
                 "Photos: annotations/ and images/ (PASCAL VOC), or one folder a class")
       ->default_str("drawn faces");
   data.add_number("--drawn-photos", "N", options.drawn_photos, whole_number(10, kMany),
                   "How many photos to draw where no --data-dir is given");
-  data.add_classes(options.classes,
-                   "Names of the classes, in the order of the model's outputs (default: those of "
-                   "trained weights, else of the data as they appear)");
+  add_classes(app, options.classes);
   data.add_choice("--protocol", options.protocol, protocol_names(),
                   "notebook: whole photos, balanced by copies before they are split, as the study "
                   "did it; photos: the same, but split first, photos that look alike on one side; "
@@ -142,7 +78,7 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
           ? "Side to which photos are resized"
           : fmt::format("Side to which photos are resized, a multiple of {}", wording.side_factor));
 
-  Group model(app, "Model");
+  OptionGroup model(app, "Model");
   model.add_path("--weights", "FILE", options.weights, wording.weights)
       ->default_str(wording.weights_default);
   model
@@ -151,7 +87,7 @@ void add_training_options(CLI::App& app, TrainingOptions& options, const Wording
                   "deviation of ImageNet's colours")
       ->default_str(wording.scale_default);
 
-  Group training(app, "Training");
+  OptionGroup training(app, "Training");
   training.add_number("--epochs", "N", options.epochs, whole_number(1, kMany),
                       "Epochs of training, at most");
   training.add_number("--batch-size", "N", options.batch_size, whole_number(1, 4096),
@@ -185,6 +121,8 @@ void refuse_beside_resume(const CLI::App& app) {
 void settle_protocol(CLI::App& app, TrainingOptions& options, std::vector<FacesDefault> defaults) {
   app.parse_complete_callback([&app, &options, defaults = std::move(defaults)] {
     if (!options.resume.empty()) return refuse_beside_resume(app);
+    // A fold has no validation by which to stop early.
+    if (options.folds > 1 && app.count("--patience") == 0) options.patience = 0;
     if (options.protocol == "faces") {
       for (const auto& [option, set] : defaults) {
         if (app.count(option) == 0) set(options);
@@ -206,7 +144,7 @@ void settle_protocol(CLI::App& app, TrainingOptions& options, std::vector<FacesD
 void add_run_options(CLI::App& app, TrainingOptions& options) {
   add_machine_options(app, options.device, options.threads);
   add_conv_option(app, options.conv);
-  Group output(app, "Output");
+  OptionGroup output(app, "Output");
   output.add_path("--output-dir", "DIR", options.output_dir, "New folder for the results")
       ->default_str(fmt::format("runs/{}-1, -2, ...", app.get_name()));
   output.add_path("--resume", "DIR", options.resume,
@@ -215,66 +153,6 @@ void add_run_options(CLI::App& app, TrainingOptions& options) {
                     "A moving bar, a line an epoch, or nothing; auto is the bar on a terminal and "
                     "lines elsewhere");
 }
-
-}  // namespace
-
-CLI::Validator one_of(const std::vector<std::string>& words) {
-  const auto check = [words](const std::string& text) -> std::string {
-    if (std::find(words.begin(), words.end(), text) != words.end()) return "";
-    return fmt::format("'{}' is not one of {}", text, fmt::join(words, ", "));
-  };
-  return {check, ""};
-}
-
-CLI::Validator not_empty() {
-  return {
-      [](const std::string& text) { return std::string(text.empty() ? "the name is empty" : ""); },
-      ""};
-}
-
-CLI::Validator face_margin() {
-  const auto check = [](const std::string& text) -> std::string {
-    double number = 0;
-    if (parse(text, number) && 0 <= number && number <= 1000) return "";
-    return fmt::format("'{}' is not a number from 0 to 1000", text);
-  };
-  return {check, ""};
-}
-
-CLI::Validator whole_number(int64_t low, int64_t high, int64_t factor) {
-  const auto check = [=](const std::string& text) -> std::string {
-    int64_t number = 0;
-    if (parse(text, number) && low <= number && number <= high && number % factor == 0) return "";
-    const std::string kind = factor == 1 ? "whole number" : fmt::format("multiple of {}", factor);
-    return fmt::format("'{}' is not a {} from {} to {}", text, kind, low, high);
-  };
-  return {check, ""};
-}
-
-void add_model_options(CLI::App& app, std::string& model, double& width) {
-  Group group(app, "Model");
-  std::string about;
-  for (const Architecture& known : architectures()) {
-    about += fmt::format("{}{}: {}", about.empty() ? "" : "; ", known.name, known.about);
-  }
-  group.add_choice("--model", model, architecture_names(), about);
-  group
-      .add_number("--width", "FACTOR", width, CLI::Range(0.1, 4.0),
-                  "Of its channels, where they can be scaled: mobilenet_v2 is known at 0.35, 0.5, "
-                  "0.75 and 1")
-      ->default_str("1");
-}
-
-const Architecture& architecture_for(const std::string& model, int64_t image_size) {
-  const Architecture& network = architecture(model);
-  if (!network.takes(image_size)) {
-    fail(ExitCode::usage, "--image-size {}: {} takes {}", image_size, network.name,
-         network.sides());
-  }
-  return network;
-}
-
-namespace {
 
 void add_whole_training_options(CLI::App& app, TrainingOptions& options) {
   options.patience = 0;
@@ -313,7 +191,7 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
                         .scale_default = "what the weights say; the notebook took unit",
                         .side_factor = 32,
                         .smallest_side = 32});
-  Group finetuning(app, "Fine-tuning");
+  OptionGroup finetuning(app, "Fine-tuning");
   finetuning.add_flag("--finetune", options.finetune,
                       "After the stage with the base frozen, train all layers");
   finetuning.add_number("--finetune-epochs", "N", options.finetune_epochs, whole_number(1, kMany),
@@ -323,12 +201,11 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
   finetuning
       .add("--train-from", "LAYER", options.train_from,
            "First layer that fine-tuning trains; those before it, which see edges and textures, "
-           "stay "
-           "as they are")
+           "stay as they are")
       ->default_str("all layers, for faces block_3_expand");
   add_run_options(app, options);
   app.get_option("--epochs")->default_str("10, for faces 2");
-  app.get_option("--patience")->default_str("5, for faces 0");
+  app.get_option("--patience")->default_str("5, for faces and folds 0");
   app.get_option("--finetune-epochs")->default_str("5, for faces 18");
   app.get_option("--finetune-lr")->default_str("0.0001, for faces 0.0002");
   settle_protocol(
@@ -338,56 +215,6 @@ void add_mobilenet_options(CLI::App& app, TrainingOptions& options) {
        {"--finetune-epochs", [](TrainingOptions& faces) { faces.finetune_epochs = 18; }},
        {"--finetune-lr", [](TrainingOptions& faces) { faces.finetune_lr = 2e-4; }},
        {"--train-from", [](TrainingOptions& faces) { faces.train_from = "block_3_expand"; }}});
-}
-
-void add_machine_options(CLI::App& app, std::string& device, int& threads) {
-  Group machine(app, "Machine");
-  std::vector<std::string> devices{"auto", "cpu", "cuda"};
-  if (kOffersEmulated) devices.emplace_back("emulated");
-  machine.add_choice("--device", device, devices,
-                     "Where to compute; auto is a GPU where there is one");
-  machine
-      .add_number("--threads", "N", threads, whole_number(1, 1024),
-                  "CPU threads; the results do not depend on them")
-      ->default_str("all");
-}
-
-void add_conv_option(CLI::App& app, std::string& conv) {
-  Group machine(app, "Machine");
-  machine.add_choice("--conv", conv, {"auto", "own", "cudnn"},
-                     "Kernels of convolutions on a GPU; auto is Ember's own");
-}
-
-void use_conv(std::string& conv, const std::string& device) {
-  const bool cudnn = conv == "cudnn";
-  set_conv_backend(cudnn ? ConvBackend::cudnn : ConvBackend::own);
-  if (cudnn && device != "cuda") {
-    fail(ExitCode::unavailable,
-         "--conv cudnn: cuDNN computes on a GPU, but the device is {}; leave --conv out", device);
-  }
-  if (!cudnn) conv = "own";
-}
-
-Device select_device(const std::string& name) {
-  if (name == "cpu") return Device::cpu;
-  if (name == "emulated" && kOffersEmulated) return Device::cuda;
-  const cuda::Status& status = cuda::status();
-  const std::string reason =
-      status.emulated ? "this build of Ember is without CUDA" : status.reason;
-  if (reason.empty()) return Device::cuda;
-  if (name == "cuda") {
-    fail(ExitCode::unavailable, "--device cuda: {}; use --device cpu or leave it out", reason);
-  }
-  if (!status.emulated) fmt::print(stderr, "note: no GPU: {}; computing on the CPU\n", reason);
-  return Device::cpu;
-}
-
-Device use_machine(std::string& device, int& threads) {
-  const Device selected = select_device(device);
-  if (device != "emulated") device = to_string(selected);
-  if (threads > 0) set_thread_count(threads);
-  threads = thread_count();
-  return selected;
 }
 
 namespace {
@@ -430,7 +257,7 @@ nlohmann::ordered_json to_json(const TrainingOptions& options) {
   nlohmann::ordered_json json;
   for_each_field(options, [&](const char* name, const auto& field) {
     if constexpr (std::is_same_v<std::decay_t<decltype(field)>, std::filesystem::path>) {
-      json[name] = field.string();
+      json[name] = field.empty() ? "" : std::filesystem::absolute(field).string();
     } else {
       json[name] = field;
     }
