@@ -381,8 +381,10 @@ void Study::print_faces_report(const TestResult& result, const TestResult& major
   fmt::print("\nWith 95 % intervals: {}\n", accuracies_text(result.confusion()));
   fmt::print("A linear model of 24-pixel thumbnails: {}\n", accuracies_text(linear.confusion()));
   fmt::print("Always the most frequent class: {}\n", accuracies_text(majority.confusion()));
+  const std::vector<SizeResult> sizes = by_face_size(result, data_.dataset());
+  if (sizes.empty()) return;  // whole photos
   fmt::print("\nFace size, pixels     faces  accuracy  balanced\n");
-  for (const SizeResult& size : by_face_size(result, data_.dataset())) {
+  for (const SizeResult& size : sizes) {
     fmt::print("{:<18}{:>9}{:>10.4f}{:>10.4f}\n", size.range(), size.confusion.total(),
                accuracy(size.confusion), balanced_accuracy(size.confusion));
   }
