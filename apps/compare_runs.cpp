@@ -11,6 +11,7 @@ namespace {
 void compare(const std::vector<std::filesystem::path>& folders,
              const std::filesystem::path& output) {
   std::vector<FinishedRun> runs;
+  runs.reserve(folders.size());
   for (const std::filesystem::path& folder : folders) runs.push_back(read_run(folder));
   write_file(output, side_by_side_html(runs));
 }

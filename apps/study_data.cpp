@@ -31,6 +31,7 @@ StudyData load_notebook(const fs::path& folder, const TrainingOptions& options) 
 void balance_by_copies(const fs::path& folder, const Dataset& dataset, std::vector<int64_t>& rows,
                        uint32_t seed) {
   std::vector<int32_t> labels;
+  labels.reserve(rows.size());
   for (const int64_t row : rows) labels.push_back(dataset.labels[static_cast<size_t>(row)]);
   for (size_t k = 0; k < dataset.classes.size(); ++k) {
     if (std::find(labels.begin(), labels.end(), static_cast<int32_t>(k)) != labels.end()) continue;

@@ -18,7 +18,9 @@ FaceDataset load_face_dataset(const FaceDatasetOptions& options) {
   data.rows = std::move(annotations.rows);
   data.labels = label_indices(data.rows, data.classes);
 
-  const auto [files, file_of] = photo_files(data.rows);
+  const PhotoFiles photos = photo_files(data.rows);
+  const std::vector<std::string>& files = photos.files;
+  const std::vector<int64_t>& file_of = photos.file_of;
   std::vector<std::vector<int64_t>> rows_of(files.size());
   for (size_t row = 0; row < file_of.size(); ++row) {
     rows_of[static_cast<size_t>(file_of[row])].push_back(static_cast<int64_t>(row));

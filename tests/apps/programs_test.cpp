@@ -147,15 +147,16 @@ TEST_CASE("train: any network, from random weights and from trained ones") {
   const std::string train = "train --image-size 32 --epochs 1 --batch-size 16 --data-dir faces ";
   for (const std::string model : {"resnet10 --width 0.5", "mobilenet_v2 --width 0.35"}) {
     CAPTURE(model);
-    const std::string command = train + "--model " + model;
-    const Outcome outcome = run(folder.path(), command + " --output-dir a --threads 1");
+    const auto train_into = [&](const char* to, const std::string& options) {
+      return run(folder.path(), fmt::format("{}--model {} --output-dir {}", train, options, to));
+    };
+    const Outcome outcome = train_into("a", model + " --threads 1");
     CAPTURE(outcome.errors);
     REQUIRE(outcome.code == 0);
-    REQUIRE(run(folder.path(), command + " --output-dir b --threads 2").code == 0);
+    REQUIRE(train_into("b", model + " --threads 2").code == 0);
     check_equal_runs(folder / "a", folder / "b");
     const std::string name = model.substr(0, model.find(' '));
-    const Outcome on = run(
-        folder.path(), train + "--weights a/best.safetensors --output-dir c " + "--model " + name);
+    const Outcome on = train_into("c", name + " --weights a/best.safetensors");
     CAPTURE(on.errors);
     REQUIRE(on.code == 0);
     const auto args = nlohmann::json::parse(content(folder / "c/args.json"));
