@@ -25,14 +25,13 @@ std::string dump(const Json& json) {
 
 /// Of the rows and images that a run learns from and is tested on, and of the weights that it
 /// begins with.
-uint32_t checksum_of(const StudyData& data, const std::filesystem::path& weights) {
+uint32_t checksum_of(const StudyData& data, const Weights& initial) {
   const Dataset& dataset = data.dataset();
   uint32_t sum = checksum(std::as_bytes(dataset.photos.pixels.values()));
   sum = checksum(std::as_bytes(std::span(dataset.labels)), sum);
   sum = checksum(std::as_bytes(std::span(dataset.photos.photo_of)), sum);
   sum = checksum(std::as_bytes(std::span(data.split_json)), sum);
-  if (weights.empty()) return sum;
-  for (const auto& [name, tensor] : read_model_file(weights).tensors) {
+  for (const auto& [name, tensor] : initial) {
     sum = checksum(std::as_bytes(tensor.values()), sum);
   }
   return sum;
@@ -112,7 +111,7 @@ class Study::Keeper : public Callback {
 };
 
 Study::Study(const std::string& app, const TrainingOptions& options, const StudyData& data,
-             ModelDescription description)
+             ModelDescription description, const Weights& initial)
     : options_(options),
       data_(data),
       protocol_(parse_protocol(options.protocol)),
@@ -125,7 +124,7 @@ Study::Study(const std::string& app, const TrainingOptions& options, const Study
   description_.scale = options.scale;
   description_.margin.reset();
   if (protocol_ == Protocol::faces) description_.margin = options.margin;
-  state_.data_checksum = checksum_of(data, options.weights);
+  state_.data_checksum = checksum_of(data, initial);
   args_ = {{"app", app}, {"version", EMBER_VERSION}};
   args_.update(to_json(options));
   args_["classes"] = data.dataset().classes;
@@ -271,10 +270,7 @@ void Study::test(Model& model) {
   if (fold.probabilities.empty()) {
     LoaderSource source(data_.dataset(), split().test, loader_options(false, model.device()));
     const Evaluation evaluation = evaluate(model, source);
-    if (!std::isfinite(evaluation.loss)) {
-      fail(ExitCode::data,
-           "the loss is not a number in the test; lower the learning rate or look at the images");
-    }
+    if (!std::isfinite(evaluation.loss)) fail_on_loss("in the test");
     fold.probabilities = evaluation.probabilities;
     fold.test_loss = evaluation.loss;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -19,14 +20,18 @@
 /// What the two training programs share: stages of training, tests, and the files of a run.
 namespace ember {
 
+/// Weights by their names, `layer/variable`.
+using Weights = std::map<std::string, Tensor>;
+
 /// One run: for each fold of the data, of which there mostly is one, the stages of training and the
 /// test of a model of its own. The files of a fold among several stand in a folder `fold-<n>`.
 class Study {
  public:
   /// Makes the run folder. It goes again with the study when not even one epoch has been trained.
-  /// `options` are resolved and go to args.json, `description` is that of the model.
+  /// `options` are resolved and go to args.json, `description` is that of the model, `initial` are
+  /// the weights of a file that it begins with, if any.
   Study(const std::string& app, const TrainingOptions& options, const StudyData& data,
-        ModelDescription description);
+        ModelDescription description, const Weights& initial);
 
   /// Begins the next fold; false when there is none.
   bool begin_fold();

@@ -40,7 +40,7 @@ void train(TrainingOptions options) {
   description.image_size = options.image_size;
   const bool keeps_statistics = rules_of(parse_protocol(options.protocol)).keeps_statistics;
   const Value first_trained = layer_to_train_from(build_model(description), options.train_from);
-  Study study("train_mobilenet", options, data, description);
+  Study study("train_mobilenet", options, data, description, weights.tensors);
   while (study.begin_fold()) {
     Model model = build_model(description);
     const Value base = base_end(model);

@@ -70,7 +70,7 @@ void train_network(TrainingOptions options, const std::string& app, const std::s
   description.width_multiplier = options.width;
   description.classes = data.dataset().classes;
   description.image_size = options.image_size;
-  Study study(app, options, data, description);
+  Study study(app, options, data, description, weights ? weights->tensors : Weights{});
   while (study.begin_fold()) {
     Model model = initial_model(description, weights, static_cast<uint64_t>(options.seed));
     model.to(device);

@@ -17,13 +17,12 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-[[noreturn]] void fail_on_loss(const std::string& where, const std::string& stage) {
-  fail(ExitCode::data,
-       "the loss is not a number {} ({}); lower the learning rate or look at the images", where,
-       stage);
-}
-
 }  // namespace
+
+void fail_on_loss(const std::string& where) {
+  fail(ExitCode::data, "the loss is not a number {}; lower the learning rate or look at the images",
+       where);
+}
 
 void EpochTotals::add(const BatchTotals& batch, int64_t batch_rows) {
   sum.loss += batch.loss;
@@ -142,8 +141,8 @@ class StageRun {
   void take(const StepResult& result, FitPosition& position) const {
     position.step += 1;
     if (!std::isfinite(result.totals.loss)) {
-      fail_on_loss(fmt::format("at step {} of epoch {}", position.step, position.epoch),
-                   options_.stage);
+      fail_on_loss(fmt::format("at step {} of epoch {} ({})", position.step, position.epoch,
+                               options_.stage));
     }
     position.totals.add(result.totals, result.rows);
   }
@@ -198,7 +197,8 @@ class StageRun {
         evaluate(model_, *validation_, order_of(result.epoch), validation_memory_);
     // The weights can leave the numbers in the epoch's last step, which no training loss shows.
     if (!std::isfinite(evaluation.loss)) {
-      fail_on_loss(fmt::format("in the validation after epoch {}", result.epoch), options_.stage);
+      fail_on_loss(
+          fmt::format("in the validation after epoch {} ({})", result.epoch, options_.stage));
     }
     result.val_loss = evaluation.loss;
     result.val_accuracy = evaluation.accuracy;

@@ -119,6 +119,9 @@ struct FitOptions {
 History fit(Model& model, Adam& optimizer, BatchSource& training, BatchSource* validation,
             const FitOptions& options, std::span<Callback* const> callbacks);
 
+/// Throws Error(data): the loss is not a number there.
+[[noreturn]] void fail_on_loss(const std::string& where);
+
 /// What the model says of some rows, in inference.
 struct Evaluation {
   double loss = 0;  ///< mean cross-entropy in nats

@@ -1,7 +1,6 @@
 // Bad input, as the programs meet it: one line, the exit code, nothing half-written.
 
 #include <doctest/doctest.h>
-
 #include <fmt/format.h>
 
 #include <filesystem>
